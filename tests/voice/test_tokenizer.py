@@ -46,7 +46,8 @@ def test_digits_and_lone_capitals_are_tokens_of_their_own(tokenizer):
 
 
 def test_words_of_the_training_texts_merge(tokenizer):
-    assert len(tokenizer.encode("What is the capital of France?")) < 12
+    text = " the opposite of the capital"
+    assert len(tokenizer.encode(text)) < len(text) / 2
 
 
 @given(st.text())

@@ -43,7 +43,7 @@ SPECIAL_TOKENS = {
 """Where the tokenizer of Nemotron 3 Nano Omni has them; free places hold ``<SPECIAL_n>``."""
 
 _PIECES = r"'\p{Ll}+|\p{N}|\b\p{Lu}\b| ?(?!\p{Lu}\b)\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s"
-"""What merges stay within: contraction, digit, lone capital, word or signs after a space, blanks."""
+"""Merges stay within: contraction, digit, lone capital, word or signs with one space, blanks."""
 
 
 def build_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
