@@ -19,7 +19,7 @@ TEXTS = [
 
 @cache
 def small_tokenizer() -> PreTrainedTokenizerFast:
-    return build_tokenizer(TEXTS, 340)
+    return build_tokenizer(TEXTS, 360)
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_digits_and_lone_capitals_are_tokens_of_their_own(tokenizer):
 
 
 def test_words_of_the_training_texts_merge(tokenizer):
-    text = " the opposite of the capital"
-    assert len(tokenizer.encode(text)) < len(text) / 2
+    ids = tokenizer.encode(" the opposite of the")
+    assert tokenizer.decode(ids[:1]) == tokenizer.decode(ids[-1:]) == " the"
 
 
 @given(st.text())
@@ -62,7 +62,7 @@ def test_saved_tokenizer_loads_the_same(tokenizer, tmp_path: Path):
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     text = "<|im_start|>user\nWhat is 12 plus 30?<|im_end|>\n"
     assert loaded.encode(text) == tokenizer.encode(text)
-    assert loaded.vocab_size == 340
+    assert loaded.vocab_size == 360
     assert loaded.eos_token_id == tokenizer.eos_token_id
 
 
