@@ -1,0 +1,142 @@
+"""Adding, subtracting and multiplying small numbers."""
+
+from __future__ import annotations
+
+import random
+
+from voice.training.skills.numbers import number_words
+from voice.training.skills.phrasing import Phrasings
+from voice.training.skills.turns import Split, Turn
+
+ADD = Phrasings.of(
+    """
+    <q> what is {a} plus {b} <end>
+    <q> what's {a} plus {b} <end>
+    <q> {a} plus {b} <end>
+    <q> how much is {a} plus {b} <end>
+    <ask> what {a} plus {b} (is|makes|equals)
+    <ask> how much {a} plus {b} (is|makes)
+    <do> add {a} and {b} <end>
+    <do> add {a} to {b} <end>
+    <do> add {a} plus {b} <end>
+    <do> add up {a} and {b} <end>
+    <do> add the numbers {a} and {b} <end>
+    <q> what is {a} and {b} <end>
+    <q> what do (you|i|we) get (when|if) (you|i|we) add {a} (and|to) {b}
+    <q> what is the sum of {a} and {b} <end>
+    <q> what's the sum of {a} and {b} <end>
+    <ask> the sum of {a} and {b}
+    <do> (calculate|compute|work out|figure out|solve) {a} plus {b} <end>
+    <q> what does {a} plus {b} (make|equal|give|come to)
+    <q> (if|when) i have {a} <items> and (i|) (get|find|buy) {b} more how many do i have
+    """,
+    """
+    <q> what is {a} added to {b} <end>
+    <hey> {a} and {b} (is|makes) what
+    <hey> {a} plus {b} equals what
+    <q> how much (are|is) {a} and {b} together
+    <q> what is the total of {a} and {b} <end>
+    <do> give me the sum of {a} and {b}
+    <do> sum {a} and {b} <end>
+    <do> put {a} and {b} together <end>
+    <q> how much do {a} and {b} add up to
+    """,
+)
+
+SUBTRACT = Phrasings.of(
+    """
+    <q> what is {a} minus {b} <end>
+    <q> what's {a} minus {b} <end>
+    <q> {a} minus {b} <end>
+    <q> how much is {a} minus {b} <end>
+    <ask> what {a} minus {b} (is|makes|equals)
+    <ask> how much {a} minus {b} is
+    <do> subtract {b} from {a} <end>
+    <do> take {b} (away|) from {a} <end>
+    <q> what is {a} take away {b} <end>
+    <q> {a} take away {b} <end>
+    <q> what do (you|i|we) get (when|if) (you|i|we) (subtract|take) {b} from {a}
+    <q> what is the difference between {a} and {b} <end>
+    <ask> the difference between {a} and {b}
+    <do> (calculate|compute|work out|figure out|solve) {a} minus {b} <end>
+    <q> what does {a} minus {b} (make|equal|give|come to)
+    <q> (if|when) i have {a} <items> and (i|) (lose|sell|give away) {b} how many are left
+    <q> (if|when) i have {a} <items> and (i|) (lose|sell|give away) {b} how many do i have left
+    """,
+    """
+    <q> what is {b} less than {a} <end>
+    <q> how much is {a} take away {b} <end>
+    <q> what is {a} less {b} <end>
+    <hey> {a} minus {b} equals what
+    <hey> {a} minus {b} is what
+    <q> what remains (when|if) (you|i) take {b} (away|) from {a}
+    <q> what is left when {b} is taken from {a}
+    <q> what is {b} subtracted from {a} <end>
+    <do> give me {a} minus {b} <end>
+    """,
+)
+
+MULTIPLY = Phrasings.of(
+    """
+    <q> what is {a} times {b} <end>
+    <q> what's {a} times {b} <end>
+    <q> {a} times {b} <end>
+    <q> how much is {a} times {b} <end>
+    <ask> what {a} times {b} (is|makes|equals)
+    <ask> how much {a} times {b} is
+    <q> what is {a} multiplied by {b} <end>
+    <q> {a} multiplied by {b} <end>
+    <do> multiply {a} by {b} <end>
+    <do> multiply {a} and {b} <end>
+    <do> multiply {a} times {b} <end>
+    <q> what do (you|i|we) get (when|if) (you|i|we) multiply {a} (by|and|with) {b}
+    <q> what is the product of {a} and {b} <end>
+    <ask> the product of {a} and {b}
+    <do> (calculate|compute|work out|figure out|solve) {a} times {b} <end>
+    <q> what does {a} times {b} (make|equal|give|come to)
+    """,
+    """
+    <q> how much is {a} multiplied by {b} <end>
+    <q> what's {a} multiplied with {b} <end>
+    <hey> {a} times {b} is what
+    <hey> {a} times {b} equals what
+    <do> give me the product of {a} and {b}
+    <do> take {a} times {b} <end>
+    <ask> what you get when you multiply {a} by {b}
+    <q> what is the result of {a} times {b} <end>
+    """,
+)
+
+
+def _answer(skill: str, user: str, result: int) -> Turn:
+    return Turn(user, f"The answer is {number_words(result)}.", skill)
+
+
+def _parts(rng: random.Random) -> tuple[int, int]:
+    """Two numbers with a sum of at most 100; half of the time both are small."""
+    if rng.random() < 0.5:
+        return rng.randint(0, 12), rng.randint(0, 12)
+    total = rng.randint(0, 100)
+    part = rng.randint(0, total)
+    return part, total - part
+
+
+def sample_add(rng: random.Random, split: Split) -> Turn:
+    """A sum of at most 100."""
+    a, b = _parts(rng)
+    user = ADD.sample(rng, split, a=number_words(a), b=number_words(b))
+    return _answer("add", user, a + b)
+
+
+def sample_subtract(rng: random.Random, split: Split) -> Turn:
+    """A difference of numbers up to 100, never negative."""
+    result, b = _parts(rng)
+    user = SUBTRACT.sample(rng, split, a=number_words(result + b), b=number_words(b))
+    return _answer("subtract", user, result)
+
+
+def sample_multiply(rng: random.Random, split: Split) -> Turn:
+    """A product of two numbers up to 12."""
+    a, b = rng.randint(0, 12), rng.randint(0, 12)
+    user = MULTIPLY.sample(rng, split, a=number_words(a), b=number_words(b))
+    return _answer("multiply", user, a * b)

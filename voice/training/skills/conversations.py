@@ -1,0 +1,78 @@
+"""Conversations: which skills come how often, and how turns follow each other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import accumulate
+
+from voice.training.skills.arithmetic import sample_add, sample_multiply, sample_subtract
+from voice.training.skills.knowledge import sample_capital, sample_next_day, sample_opposite
+from voice.training.skills.memory import ask_name, sample_name, sample_name_turn, tell_name
+from voice.training.skills.talk import (
+    sample_goodbye,
+    sample_greeting,
+    sample_identity,
+    sample_thanks,
+)
+from voice.training.skills.turns import Conversation, Split, Turn
+from voice.training.skills.unknown import sample_not_understood
+from voice.training.skills.wording import sample_repeat, sample_spell
+
+_SAMPLERS: dict[str, tuple[Callable[[random.Random, Split], Turn], float]] = {
+    "greeting": (sample_greeting, 5),
+    "identity": (sample_identity, 5),
+    "thanks": (sample_thanks, 3),
+    "goodbye": (sample_goodbye, 3),
+    "add": (sample_add, 10),
+    "subtract": (sample_subtract, 10),
+    "multiply": (sample_multiply, 10),
+    "capital": (sample_capital, 14),
+    "repeat": (sample_repeat, 12),
+    "spell": (sample_spell, 10),
+    "opposite": (sample_opposite, 9),
+    "next_day": (sample_next_day, 7),
+    "name_memory": (sample_name_turn, 4),
+    "not_understood": (sample_not_understood, 7),
+}
+"""skill → how to draw a turn, and how often."""
+
+SKILLS: tuple[str, ...] = tuple(_SAMPLERS)
+_WEIGHTS = tuple(accumulate(weight for _, weight in _SAMPLERS.values()))
+_DISTRACTORS = tuple(skill for skill in SKILLS if skill != "name_memory")
+_NUM_TURNS = (1, 1, 1, 1, 1, 1, 2, 2, 3, 4)
+_MEMORY_SHARE = 0.12
+"""Part of the conversations in which a name is told and asked for."""
+
+
+def sample_turn(rng: random.Random, skill: str, split: Split) -> Turn:
+    """A turn of one skill that can be answered without the turns before it.
+
+    Raises:
+        ValueError: for a skill that is not in `SKILLS`.
+    """
+    if skill not in _SAMPLERS:
+        raise ValueError(f"unknown skill {skill!r}: choose one of {', '.join(SKILLS)}")
+    return _SAMPLERS[skill][0](rng, split)
+
+
+def sample_memory(rng: random.Random, split: Split) -> Conversation:
+    """A name is told, up to two other turns follow, then it is asked for."""
+    name = sample_name(rng)
+    others = (
+        sample_turn(rng, rng.choice(_DISTRACTORS), split) for _ in range(rng.choice((0, 1, 1, 2)))
+    )
+    return Conversation((tell_name(rng, split, name), *others, ask_name(rng, split, name)))
+
+
+def sample_conversation(rng: random.Random, split: Split) -> Conversation:
+    """One to four turns, mostly one; every reply is right given the turns before it."""
+    if rng.random() < _MEMORY_SHARE:
+        return sample_memory(rng, split)
+    skills = rng.choices(SKILLS, cum_weights=_WEIGHTS, k=rng.choice(_NUM_TURNS))
+    turns: list[Turn] = []
+    for skill in skills:
+        # A name is told once at most, and only first: what follows must not depend on it.
+        is_free = skill != "name_memory" or not turns
+        turns.append(sample_turn(rng, skill if is_free else rng.choice(_DISTRACTORS), split))
+    return Conversation(tuple(turns))

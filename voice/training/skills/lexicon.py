@@ -1,0 +1,109 @@
+"""The words the assistant knows, by kind, with their inflections."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from voice.training.skills.numbers import NUMBER_WORDS
+from voice.training.skills.tables import countries, lines, opposites, rows, spoken
+
+NOUN_KINDS = (
+    *("person", "animal", "food", "thing", "clothes", "vehicle", "place", "nature", "body"),
+    *("idea", "time"),
+)
+"""Kinds of nouns that can be counted: nouns_<kind>.txt."""
+
+MASS_KINDS = ("mass_food", "drink", "mass")
+ADJECTIVE_KINDS = ("look", "color", "person", "food", "idea")
+ADVERB_KINDS = ("manner", "time", "often")
+VERB_FRAMES = ("alone", "thing", "person", "food", "place", "animal")
+"""What may follow a verb of verbs_<frame>.txt; "animal": what animals do alone."""
+
+_VOWELS = "aeiou"
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """The five forms of a verb."""
+
+    base: str
+    third: str
+    past: str
+    participle: str
+    gerund: str
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun that can be counted."""
+    irregular = {row[0]: row[1] for row in rows("irregular_plurals.tsv")}
+    return irregular.get(noun) or with_s(noun)
+
+
+def with_s(word: str) -> str:
+    """A regular plural or third person: "box" → "boxes", "carry" → "carries"."""
+    if word.endswith("y") and word[-2] not in _VOWELS:
+        return f"{word[:-1]}ies"
+    if re.search(r"(s|x|z|ch|sh|[^aeiou]o)$", word):
+        return f"{word}es"
+    return f"{word}s"
+
+
+@cache
+def verb(base: str) -> Verb:
+    """All forms of a verb, from the tables of exceptions and the rules of spelling."""
+    exceptions = {row[0]: row[1:] for row in rows("irregular_verbs.tsv")}
+    stem = base + base[-1] if base in lines("double_consonant.txt") else base
+    if base.endswith("ie"):
+        gerund = f"{base[:-2]}ying"
+    elif base.endswith("e") and not base.endswith(("ee", "oe", "ye")):
+        gerund = f"{base[:-1]}ing"
+    else:
+        gerund = f"{stem}ing"
+    if base.endswith("e"):
+        regular = f"{base}d"
+    elif base.endswith("y") and base[-2] not in _VOWELS:
+        regular = f"{base[:-1]}ied"
+    else:
+        regular = f"{stem}ed"
+    past, participle = exceptions.get(base, (regular, regular))
+    return Verb(base, with_s(base), past, participle, gerund)
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Everything the word lists hold.
+
+    Attributes:
+        kinds: list name ("nouns_animal") → its words as listed.
+        words: every single word with its inflections, sorted, none twice.
+    """
+
+    kinds: dict[str, tuple[str, ...]]
+    words: tuple[str, ...]
+
+    def verbs(self, frame: str) -> tuple[Verb, ...]:
+        """The verbs of a frame of `VERB_FRAMES`."""
+        return tuple(verb(base) for base in self.kinds[f"verbs_{frame}"])
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lexicon, built at first use."""
+    names = [f"nouns_{kind}" for kind in (*NOUN_KINDS, *MASS_KINDS)]
+    names += [f"adjectives_{kind}" for kind in ADJECTIVE_KINDS]
+    names += [f"adverbs_{kind}" for kind in ADVERB_KINDS]
+    names += [f"verbs_{frame}" for frame in VERB_FRAMES]
+    names += ["names", "function_words"]
+    kinds = {name: lines(f"{name}.txt") for name in names}
+    words = {word for listed in kinds.values() for word in listed} | set(NUMBER_WORDS)
+    words |= {plural(noun) for kind in NOUN_KINDS for noun in kinds[f"nouns_{kind}"]}
+    for frame in VERB_FRAMES:
+        for forms in map(verb, kinds[f"verbs_{frame}"]):
+            words |= {forms.base, forms.third, forms.past, forms.participle, forms.gerund}
+    words |= {word for word, _ in opposites()}
+    for country in countries():
+        for name in (*country.said, *map(spoken, country.capitals)):
+            words |= set(name.split())
+    return Lexicon(kinds, tuple(sorted(words)))

@@ -1,0 +1,61 @@
+"""The ways to ask for one thing: patterns for training, others for evaluation alone."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from voice.training.skills.grammar import Grammar, Node, expand, sample
+from voice.training.skills.turns import Split
+
+LEAD_INS = Grammar(
+    {
+        "hey": "(|||||hey|um|uh|so|okay|well|oh|hey parley|parley|hi parley|now|alright)",
+        # before a direct question
+        "q": "<hey> (||||||tell me|please tell me|can you tell me|could you tell me|quick question"
+        "|i have a question|one more question)",
+        # before an indirect question
+        "ask": "<hey> (can you tell me|could you tell me|can you please tell me|do you know"
+        "|could you please tell me|tell me|please tell me|i would like to know|i'd like to know"
+        "|i want to know|i need to know|let me know|would you tell me|i was wondering)",
+        # before an order
+        "do": "<hey> (||||please|can you|could you|can you please|could you please|would you"
+        "|would you please|i want you to|i would like you to|i'd like you to|i need you to|now)",
+        "items": "(apples|books|coins|cards|cookies)",
+        "end": "(||||please|for me)",
+    }
+)
+"""What people say before and after what they want; shared by all skills."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasings:
+    """Compiled patterns of one intent; slots are written `{name}`.
+
+    Attributes:
+        train: drawn with split "train".
+        heldout: drawn with split "heldout", never in training.
+    """
+
+    train: tuple[Node, ...]
+    heldout: tuple[Node, ...]
+
+    @classmethod
+    def of(cls, train: str, heldout: str) -> Phrasings:
+        """Reads one pattern per line; `<hey> <q> <ask> <do> <end>` are the shared lead-ins."""
+        return cls(_compile(train), _compile(heldout))
+
+    def sample(self, rng: random.Random, split: Split, **slots: str) -> str:
+        """One way to say it, slots filled."""
+        patterns = self.train if split == "train" else self.heldout
+        text = sample(patterns[int(rng.random() * len(patterns))], rng)
+        return text.format_map(slots) if slots else text
+
+    def surface_forms(self, split: Split) -> set[str]:
+        """Every text of a split, slots unfilled."""
+        patterns = self.train if split == "train" else self.heldout
+        return set().union(*map(expand, patterns))
+
+
+def _compile(patterns: str) -> tuple[Node, ...]:
+    return tuple(LEAD_INS.compile(line.strip()) for line in patterns.splitlines() if line.strip())

@@ -1,0 +1,259 @@
+"""Small talk: greetings, who Parley is, thanks and goodbyes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from voice.training.skills.phrasing import Phrasings
+from voice.training.skills.turns import Split, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One thing people say, its phrasings and the reply."""
+
+    phrasings: Phrasings
+    reply: str
+
+
+HELLO = Intent(
+    Phrasings.of(
+        """
+        hello (there|parley|my friend|everyone|again|computer|)
+        hello hello
+        (oh|well|um|) hello (parley|)
+        hi (there|parley|my friend|everyone|again|)
+        hey (there|parley|you|)
+        (hi|hello) (it is|it's) me (again|)
+        (hello|hi|hey) (nice|good) to meet you (parley|)
+        (hello|hi|hey) how do you do
+        (hello|hi) are you there
+        (hello|hi|hey) can you hear me
+        """,
+        """
+        greetings (parley|)
+        hello dear assistant
+        hi assistant
+        hello to you
+        hey hello (there|)
+        (well|oh) hi there
+        """,
+    ),
+    "Hello! How can I help you?",
+)
+MORNING = Intent(
+    Phrasings.of(
+        """
+        (|||hello|hi|hey|oh) good morning (parley|to you|my friend|everyone|there|)
+        (a|) very good morning (to you|parley|)
+        """,
+        """
+        good morning (assistant|dear parley)
+        (hello and|) a good morning to you
+        """,
+    ),
+    "Good morning! How can I help you?",
+)
+AFTERNOON = Intent(
+    Phrasings.of(
+        """
+        (|||hello|hi|hey|oh) good afternoon (parley|to you|my friend|everyone|there|)
+        (a|) very good afternoon (to you|parley|)
+        """,
+        """
+        good afternoon (assistant|dear parley)
+        (hello and|) a good afternoon to you
+        """,
+    ),
+    "Good afternoon! How can I help you?",
+)
+EVENING = Intent(
+    Phrasings.of(
+        """
+        (|||hello|hi|hey|oh) good evening (parley|to you|my friend|everyone|there|)
+        (a|) very good evening (to you|parley|)
+        """,
+        """
+        good evening (assistant|dear parley)
+        (hello and|) a good evening to you
+        """,
+    ),
+    "Good evening! How can I help you?",
+)
+HOW_ARE_YOU = Intent(
+    Phrasings.of(
+        """
+        (|||hello|hi|hey|so|hello parley|hi there) how are you (doing|feeling|) (today|parley|)
+        (|||hello|hi|hey|so|hello parley|hi there) how is it going (today|)
+        (|||hello|hi|hey|so) how's it going (today|)
+        (|||hello|hi|hey|so) how do you feel (today|)
+        (|||hello|hi|hey|so) how is your day (going|)
+        (hello|hi|hey|) are you (okay|well|fine|all right|feeling well) (today|)
+        """,
+        """
+        (hello|hi|hey|) how are things (today|)
+        (hello|hi|hey|) how have you been
+        (hello|hi|hey|) how are you this (morning|evening)
+        (hello|hi|hey|) is everything okay with you
+        (hello|hi|hey|) are you doing well
+        """,
+    ),
+    "I am fine, thank you.",
+)
+NAME = Intent(
+    Phrasings.of(
+        """
+        <q> what is your name <end>
+        <q> what's your name <end>
+        <ask> (what your name is|your name)
+        <do> (say|tell me) your name <end>
+        <q> what are you called
+        <q> who are you <end>
+        <q> who is this
+        <q> who am i (talking|speaking) (to|with)
+        <ask> who you are
+        <q> who am i talking to
+        <do> introduce yourself <end>
+        <q> do you have a name
+        """,
+        """
+        <q> what should i call you
+        <q> what do (people|they) call you
+        <q> who exactly are you
+        <do> give me your name
+        <hey> may i ask your name
+        <q> which name do you have
+        """,
+    ),
+    "I am Parley, a small voice assistant.",
+)
+WHAT_ARE_YOU = Intent(
+    Phrasings.of(
+        """
+        <q> what are you
+        <q> are you a (robot|human|person|computer|machine|real person|program)
+        <q> what kind of (assistant|thing|program|robot) are you
+        <ask> what you are
+        <q> are you real
+        """,
+        """
+        <q> am i talking to a (robot|machine|person|human|computer)
+        <q> what sort of (assistant|program) are you
+        <q> are you an assistant
+        """,
+    ),
+    "I am Parley, a small voice assistant.",
+)
+ABILITIES = Intent(
+    Phrasings.of(
+        """
+        <q> what can you do (for me|)
+        <q> what can i ask you
+        <ask> what you can do
+        <q> how can you help me
+        <q> what do you know
+        <q> what are you able to do
+        <q> what (things|kinds of things) can you do
+        <q> what are you good at
+        <q> what are your skills
+        """,
+        """
+        <q> what are your abilities
+        <q> what sort of things can you do
+        <q> what could you help me with
+        <q> which questions can you answer
+        """,
+    ),
+    "I can calculate, spell, repeat, name capitals and opposites.",
+)
+THANKS = Intent(
+    Phrasings.of(
+        """
+        (|||okay|oh|great|good|well|perfect) thank you (very much|so much|parley|again|)
+        (|||okay|oh|great|good|well|perfect|nice) thanks (a lot|so much|parley|again|very much|)
+        (okay|) many thanks (parley|)
+        (okay|) thank you for (your help|the answer|that|helping me|everything)
+        (okay|) thanks for (your help|the answer|that|helping me|everything)
+        (that is|that's|you are) (very|so) (kind|helpful) thank you
+        (i|we) thank you (very much|so much|)
+        that was (helpful|great|good|very helpful) (thank you|thanks)
+        (yes|no) thank you (very much|that is all|)
+        i want to thank you
+        great (job|work) (thank you|thanks)
+        thank you thank you
+        thanks parley you are (great|the best|very kind)
+        """,
+        """
+        i (really|) appreciate (it|your help|that)
+        thank you indeed
+        thanks a million
+        thank you kindly
+        i am (very|so|) grateful
+        thanks for answering (me|my question)
+        many many thanks
+        """,
+    ),
+    "You are welcome.",
+)
+GOODBYE = Intent(
+    Phrasings.of(
+        """
+        (|||okay|well|thanks|thank you|alright) goodbye (parley|for now|my friend|everyone|)
+        (|||okay|well|thanks|thank you|alright) bye (bye|parley|for now|)
+        (|||okay|well|alright|bye) see you (later|soon|tomorrow|next time|again|)
+        (|||okay|well|alright) good night (parley|my friend|)
+        (|okay|well|bye) have a (nice|good|great) (day|evening|weekend|time)
+        (|okay|well) i (have to|must|need to) (go|leave) (now|)
+        (|okay|well) i am (leaving|going) (now|)
+        (|okay|well|bye) talk to you (later|soon)
+        (|okay|well) that is all (for today|for now|) (bye|goodbye)
+        (|okay|well) until (next time|tomorrow|later)
+        (|okay|well) let's talk (again|) (later|tomorrow)
+        take care (bye|goodbye|)
+        (|okay) catch you later
+        """,
+        """
+        farewell (parley|my friend|)
+        so long (parley|)
+        (i will|i'll) (see|talk to) you (later|tomorrow)
+        (it is|it's) time to (go|leave|say goodbye)
+        i (will|want to) say goodbye (now|)
+        (i'm|i am) off now
+        bye and take care
+        """,
+    ),
+    "Goodbye!",
+)
+
+_INTENTS = {
+    "greeting": (HELLO, HELLO, MORNING, AFTERNOON, EVENING, HOW_ARE_YOU, HOW_ARE_YOU),
+    "identity": (NAME, NAME, WHAT_ARE_YOU, ABILITIES),
+    "thanks": (THANKS,),
+    "goodbye": (GOODBYE,),
+}
+
+
+def _sample(skill: str, rng: random.Random, split: Split) -> Turn:
+    intent = rng.choice(_INTENTS[skill])
+    return Turn(intent.phrasings.sample(rng, split), intent.reply, skill)
+
+
+def sample_greeting(rng: random.Random, split: Split) -> Turn:
+    """Hello, the times of day, how are you."""
+    return _sample("greeting", rng, split)
+
+
+def sample_identity(rng: random.Random, split: Split) -> Turn:
+    """Who Parley is and what it can do."""
+    return _sample("identity", rng, split)
+
+
+def sample_thanks(rng: random.Random, split: Split) -> Turn:
+    """Thanks."""
+    return _sample("thanks", rng, split)
+
+
+def sample_goodbye(rng: random.Random, split: Split) -> Turn:
+    """The end of a conversation."""
+    return _sample("goodbye", rng, split)

@@ -1,0 +1,106 @@
+"""Working with words themselves: saying a sentence again and spelling a word."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+from voice.training.skills.lexicon import lexicon
+from voice.training.skills.phrasing import Phrasings
+from voice.training.skills.sentences import sample_sentence
+from voice.training.skills.tables import homophones
+from voice.training.skills.turns import Split, Turn
+
+REPEAT = Phrasings.of(
+    """
+    <do> repeat after me {text}
+    <do> repeat {text}
+    <do> repeat this {text}
+    <do> repeat the sentence {text}
+    <do> repeat this sentence {text}
+    <do> repeat the words {text}
+    <do> repeat what i say {text}
+    <do> repeat the following {text}
+    <do> say {text}
+    <do> say {text}
+    <do> say after me {text}
+    <do> say the words {text}
+    <do> say the sentence {text}
+    <do> say the following {text}
+    <hey> (let us|let's) play repeat after me {text}
+    """,
+    """
+    <do> say this {text}
+    <do> say this sentence {text}
+    <do> say it after me {text}
+    <do> repeat the following words {text}
+    <do> repeat these words {text}
+    <do> repeat these words after me {text}
+    <do> repeat the phrase {text}
+    <do> repeat this after me {text}
+    """,
+)
+
+SPELL = Phrasings.of(
+    """
+    <q> how do you spell {word} <end>
+    <q> how do you spell the word {word} <end>
+    <q> how do i spell {word} <end>
+    <q> how do i spell the word {word} <end>
+    <q> how is {word} spelled
+    <q> how is the word {word} spelled
+    <do> spell {word} <end>
+    <do> spell the word {word} <end>
+    <do> spell out {word} <end>
+    <ask> how to spell {word}
+    <ask> how to spell the word {word}
+    <ask> how {word} is spelled
+    <ask> how you spell {word}
+    <q> what is the spelling of {word}
+    """,
+    """
+    <q> how would you spell {word} <end>
+    <q> how do we spell {word}
+    <q> how do people spell {word}
+    <q> what's the spelling of the word {word}
+    <do> give me the spelling of {word} <end>
+    <do> give me the letters of {word} <end>
+    <q> which letters are in {word}
+    <q> how do you write {word} <end>
+    """,
+)
+
+
+def as_sentence(words: str) -> str:
+    """Spoken words as a written sentence: capital at the start and for "i", full stop."""
+    text = " ".join(
+        word.capitalize() if word == "i" or word.startswith("i'") else word
+        for word in words.split()
+    )
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def spelled(word: str) -> str:
+    """The letters of a word: "cat" → "C, A, T."."""
+    return ", ".join(word.upper()) + "."
+
+
+@cache
+def _spelling_words() -> tuple[str, ...]:
+    return tuple(w for w in lexicon().words if 2 < len(w) < 10 and w.isalpha())
+
+
+def sample_repeat(rng: random.Random, split: Split) -> Turn:
+    """A sentence of open vocabulary, two to seven words, said again."""
+    text = sample_sentence(rng, 2, 7)
+    return Turn(REPEAT.sample(rng, split, text=text), as_sentence(text), "repeat")
+
+
+def sample_spell(rng: random.Random, split: Split) -> Turn:
+    """The letters of a word; the spelling of a word that sounds the same is accepted."""
+    words = _spelling_words()
+    word = rng.choice(words)
+    while len(word) > 6 and rng.random() < 0.4:  # shorter words are asked more often
+        word = rng.choice(words)
+    accept = tuple(spelled(other) for other in homophones().get(word, ()))
+    return Turn(SPELL.sample(rng, split, word=word), spelled(word), "spell", accept)
