@@ -49,7 +49,7 @@ class FastConformer(nn.Module):
             valid = length_mask(step_lengths, x.shape[1])
         if self.config.scale_input:
             x = x * self.config.hidden_size**0.5
-        positions = relative_positions(x.shape[1], self.config.hidden_size).to(x)
+        positions = relative_positions(x.shape[1], self.config.hidden_size, x.device).to(x.dtype)
         dropout = self.dropout if self.training else 0.0
         for layer in self.layers:
             x = layer(x, positions, valid, dropout)
@@ -66,19 +66,20 @@ class Subsampling(nn.Module):
         channels = config.subsampling_conv_channels
         self.layers = nn.Sequential(
             nn.Conv2d(1, channels, 3, stride=2, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3, stride=2, padding=1, groups=channels),
             nn.Conv2d(channels, channels, kernel_size=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3, stride=2, padding=1, groups=channels),
             nn.Conv2d(channels, channels, kernel_size=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         self.linear = nn.Linear(channels * (config.num_mel_bins // SUBSAMPLING), config.hidden_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         """[B, F, mels] → [B, T, D] with T = ⌈F / 8⌉."""
-        x = features[:, None]  # [B, 1, F, mels]
+        # [B, F, mels, 1] in memory: channels last makes depthwise convolutions 2-5× faster on CPUs.
+        x = features[..., None].permute(0, 3, 1, 2)
         for layer in self.layers:
             if isinstance(layer, nn.Conv2d) and layer.stride[0] > 1 and lengths is not None:
                 # A strided convolution must see zeros beyond the clip, as at the clip's end.
@@ -198,13 +199,14 @@ def _pointwise(conv: nn.Conv1d, x: Tensor) -> Tensor:
     return F.linear(x, conv.weight.squeeze(-1), conv.bias)
 
 
-def relative_positions(steps: int, width: int) -> Tensor:
+def relative_positions(steps: int, width: int, device: torch.device) -> Tensor:
     """Sinusoids [2·steps, width] of the distances steps−1 … −steps, sine and cosine interleaved.
 
     Attention needs the distances down to −(steps−1); one more makes the shift below a pure view.
     """
-    distances = torch.arange(steps - 1, -steps - 1, -1, dtype=torch.float32)
-    frequencies = 10000.0 ** -(torch.arange(0, width, 2, dtype=torch.float32) / width)
+    distances = torch.arange(steps - 1, -steps - 1, -1, device=device, dtype=torch.float32)
+    exponents = torch.arange(0, width, 2, device=device, dtype=torch.float32) / width
+    frequencies = 10000.0**-exponents
     angles = distances[:, None] * frequencies
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)
 

@@ -31,7 +31,7 @@ def count_features(samples: int, mel: MelConfig) -> int:
     return samples // mel.hop_length
 
 
-def log_mel(waveform: Tensor, mel: MelConfig = MelConfig()) -> Tensor:  # noqa: B008 (frozen)
+def log_mel(waveform: Tensor, mel: MelConfig = MelConfig()) -> Tensor:  # noqa: B008
     """Log-mel features of one clip, not yet normalised.
 
     Args:
@@ -41,34 +41,88 @@ def log_mel(waveform: Tensor, mel: MelConfig = MelConfig()) -> Tensor:  # noqa: 
     Returns:
         float32 [T, M] with T = ⌊samples / 160⌋.
     """
-    emphasised = preemphasise(waveform, None, mel)
-    count = count_features(len(waveform), mel)
-    half = mel.n_fft // 2
-    padded = torch.cat((emphasised.new_zeros(half), emphasised))
-    blocks = [
-        log_mel_block(padded[first * mel.hop_length :], mel)
-        for first in range(0, count, BLOCK_FEATURES)
-    ]
-    if not blocks:
-        return waveform.new_zeros(0, mel.num_mel_bins)
-    return torch.cat(blocks)[:count]
+    stream = LogMelStream(mel)
+    stream.feed(waveform)
+    return stream.flush()
 
 
-def preemphasise(waveform: Tensor, previous: float | None, mel: MelConfig) -> Tensor:
+class LogMelStream:
+    """Features of one clip while its samples arrive, bit-equal to those of the whole clip."""
+
+    def __init__(self, mel: MelConfig) -> None:
+        self._mel = mel
+        self._blocks: list[Tensor] = []
+        # Pre-emphasised samples from the start of the first incomplete block on; the transform is
+        # centred, so the clip begins with half of one in zeros.
+        self._pending = torch.zeros(mel.n_fft // 2)
+        self._last: Tensor | None = None
+        self.samples = 0
+        """Samples fed so far."""
+
+    @property
+    def complete(self) -> int:
+        """Features that no further sample will change: their window is filled."""
+        mel = self._mel
+        after_centre = mel.win_length // 2
+        return max(0, (self.samples - after_centre) // mel.hop_length + 1)
+
+    def feed(self, samples: Tensor) -> None:
+        """Takes the clip's next float32 samples [samples], any number."""
+        if not len(samples):
+            return
+        emphasised = _preemphasise(samples, self._last, self._mel)
+        self._last = samples[-1].clone()
+        self.samples += len(samples)
+        self._pending = torch.cat((self._pending.to(samples.device), emphasised))
+        step = BLOCK_FEATURES * self._mel.hop_length
+        start = 0
+        while len(self._pending) - start >= _block_samples(self._mel):
+            self._blocks.append(_log_mel_block(self._pending[start:], self._mel))
+            start += step
+        self._pending = self._pending[start:].clone()
+
+    def features(self) -> Tensor:
+        """The complete features [T, M]."""
+        return self._first(self.complete)
+
+    def flush(self) -> Tensor:
+        """All features [T, M], T = ⌊samples / 160⌋, of the clip if it ends here; it need not."""
+        return self._first(count_features(self.samples, self._mel))
+
+    def padded(self, samples: int) -> "LogMelStream":
+        """A copy of this stream, followed by zeros up to so many samples."""
+        twin = LogMelStream(self._mel)
+        twin._blocks, twin._pending = list(self._blocks), self._pending
+        twin._last, twin.samples = self._last, self.samples
+        twin.feed(self._pending.new_zeros(max(0, samples - self.samples)))
+        return twin
+
+    def _first(self, count: int) -> Tensor:
+        blocks = list(self._blocks)
+        start, step = 0, BLOCK_FEATURES * self._mel.hop_length
+        while len(blocks) * BLOCK_FEATURES < count:
+            blocks.append(_log_mel_block(self._pending[start:], self._mel))
+            start += step
+        if not blocks:
+            return self._pending.new_zeros(0, self._mel.num_mel_bins)
+        return torch.cat(blocks)[:count]
+
+
+def _preemphasise(samples: Tensor, previous: Tensor | None, mel: MelConfig) -> Tensor:
     """x[t] − 0.97·x[t−1]; `previous` is the sample before, None at the start of a clip."""
-    emphasised = waveform.clone()
-    emphasised[1:] -= mel.preemphasis * waveform[:-1]
-    if previous is not None and len(waveform):
+    emphasised = samples.clone()
+    emphasised[1:] -= mel.preemphasis * samples[:-1]
+    if previous is not None:
         emphasised[0] -= mel.preemphasis * previous
     return emphasised
 
 
-def block_samples(mel: MelConfig) -> int:
+def _block_samples(mel: MelConfig) -> int:
     """Samples that one block of features reads."""
     return (BLOCK_FEATURES - 1) * mel.hop_length + mel.n_fft
 
 
-def log_mel_block(emphasised: Tensor, mel: MelConfig) -> Tensor:
+def _log_mel_block(emphasised: Tensor, mel: MelConfig) -> Tensor:
     """Log-mels [BLOCK_FEATURES, M] of one block.
 
     Args:
@@ -78,7 +132,7 @@ def log_mel_block(emphasised: Tensor, mel: MelConfig) -> Tensor:
     """
     window, filters = _window(mel, emphasised.device), _filters(mel, emphasised.device)
     # An aligned copy of one fixed size: libraries choose their path by shape and alignment.
-    samples = emphasised.new_zeros(block_samples(mel))
+    samples = emphasised.new_zeros(_block_samples(mel))
     there = min(len(samples), len(emphasised))
     samples[:there] = emphasised[:there]
     spectrum = torch.fft.rfft(samples.unfold(0, mel.n_fft, mel.hop_length) * window)
