@@ -87,10 +87,10 @@ class EncoderUpdate:
     steps: Tensor
     """[T, D]."""
     num_final: int
-    """How many of `steps`, from the first, are exact."""
+    """How many of `steps`, from the first, are exact; after a flush, if the audio ends here."""
     num_settled: int
-    """How many of `steps`, from the first, no further chunk will touch (final ones included); a
-    consumer that takes a snapshot after them need not go back further for the next chunk."""
+    """How many of `steps`, from the first, no further `feed` will replace before the clip is full;
+    a snapshot taken after them serves the next update of this kind."""
 
 
 class ParakeetEncoder(nn.Module):
@@ -259,7 +259,10 @@ class EncoderStream:
         self._encoded = self._clip.complete // SUBSAMPLING
         self._settled = max(0, self._encoded - self._right_steps)
         return EncoderUpdate(
-            start_step=self._clip_start, steps=steps, num_final=len(steps), num_settled=len(steps)
+            start_step=self._clip_start,
+            steps=steps,
+            num_final=len(steps),
+            num_settled=self._settled,
         )
 
     def reset(self, *, learn: bool = True) -> None:
