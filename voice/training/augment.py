@@ -1,0 +1,102 @@
+"""What happens to speech between a mouth and the model: rooms, microphones, telephones, noise, gain, clipping."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+
+import numpy as np
+
+SAMPLE_RATE_HZ = 16_000
+
+
+class Augmenter:
+    """Makes clean speech sound recorded; every choice comes from the generator it is given.
+
+    All linear effects (room, band limit, spectral tilt) are one multiplication of the spectrum.
+    Babble is mixed from the utterances that passed through before.
+    """
+
+    def __init__(self, rng: random.Random, strength: float = 1.0) -> None:
+        """``strength`` 0 leaves the speech clean, 1 is the full programme."""
+        self._rng = rng
+        self._numpy = np.random.default_rng(rng.getrandbits(32))
+        self._strength = strength
+        self._voices: deque[np.ndarray] = deque(maxlen=24)
+
+    def __call__(self, samples: np.ndarray) -> tuple[np.ndarray, int]:
+        """Returns the recorded version, float32 in [-1, 1], and the samples put before the speech."""
+        rng = self._rng
+        lead = int(rng.choice((0.0, rng.uniform(0, 0.35), rng.uniform(0.2, 0.8))) * SAMPLE_RATE_HZ)
+        trail = int(
+            rng.choice((0.0, rng.uniform(0.05, 0.3), rng.uniform(0.2, 0.8))) * SAMPLE_RATE_HZ
+        )
+        padded = np.pad(samples, (lead, trail)).astype(np.float32)
+        if rng.random() < 0.65 * self._strength:
+            padded = self._filter(padded)
+        level = 10 ** (rng.uniform(-32, -12) / 20)
+        speech_level = np.sqrt(np.mean(samples**2)) + 1e-6
+        padded = padded * (level / speech_level)
+        if rng.random() < 0.8 * self._strength:
+            padded = padded + self._noise(len(padded), level)
+        if len(samples) > SAMPLE_RATE_HZ // 2:
+            self._voices.append(samples / speech_level)
+        if rng.random() < 0.05 * self._strength:  # an overdriven microphone
+            limit = np.abs(padded).max() * rng.uniform(0.2, 0.6)
+            padded = np.clip(padded, -limit, limit)
+        return np.clip(padded, -1, 1).astype(np.float32), lead
+
+    def _filter(self, samples: np.ndarray) -> np.ndarray:
+        rng = self._rng
+        size = len(samples) + SAMPLE_RATE_HZ // 2
+        spectrum = np.fft.rfft(samples, size)
+        hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
+        if rng.random() < 0.5:
+            spectrum *= np.fft.rfft(self._room(), size)
+        if rng.random() < 0.6:  # a microphone's response: a tilt and two broad bumps, in dB
+            octaves = np.log2(np.maximum(hz, 60) / 1000)
+            gain_db = rng.uniform(-4, 4) * octaves / 2
+            for _ in range(2):
+                centre, width = rng.uniform(-3, 3), rng.uniform(0.4, 1.5)
+                gain_db = gain_db + rng.uniform(-7, 7) * np.exp(
+                    -(((octaves - centre) / width) ** 2)
+                )
+            spectrum *= 10 ** (gain_db / 20)
+        if rng.random() < 0.2:  # a telephone or a poor codec
+            low, high = rng.uniform(50, 350), rng.uniform(3300, 6500)
+            spectrum *= 1 / (1 + (low / np.maximum(hz, 1)) ** 6) / (1 + (hz / high) ** 12)
+        return np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
+
+    def _room(self) -> np.ndarray:
+        """A room's impulse response: the direct sound, then noise that decays over 0.1 to 0.6 s."""
+        seconds = self._rng.uniform(0.08, 0.6)
+        length = int(min(seconds, 0.45) * SAMPLE_RATE_HZ)
+        decay = np.exp(-6.9 * np.arange(length) / (seconds * SAMPLE_RATE_HZ))
+        tail = self._numpy.standard_normal(length) * decay
+        tail[: int(self._rng.uniform(0.001, 0.012) * SAMPLE_RATE_HZ)] = 0
+        tail *= self._rng.uniform(0.1, 0.9) / (np.sqrt(np.sum(tail**2)) + 1e-6)
+        tail[0] = 1.0
+        return tail
+
+    def _noise(self, count: int, speech_level: float) -> np.ndarray:
+        rng = self._rng
+        if self._voices and rng.random() < 0.2:
+            noise = np.zeros(count, np.float32)
+            for _ in range(rng.randint(2, 5)):
+                noise += np.roll(np.resize(rng.choice(self._voices), count), rng.randrange(count))
+            snr_db = rng.uniform(6, 30)
+        else:
+            spectrum = np.fft.rfft(self._numpy.standard_normal(count))
+            hz = np.maximum(np.fft.rfftfreq(count, 1 / SAMPLE_RATE_HZ), 40)
+            spectrum *= hz ** -rng.choice((0.0, 0.5, 0.5, 1.0, 1.5))
+            if rng.random() < 0.25:  # mains hum and a fan
+                for harmonic in range(1, 6):
+                    index = int(rng.choice((50, 60)) * harmonic * count / SAMPLE_RATE_HZ)
+                    spectrum[min(index, len(spectrum) - 1)] *= rng.uniform(3, 30)
+            noise = np.fft.irfft(spectrum, count)
+            if rng.random() < 0.3:  # it comes and goes
+                times = np.arange(count) / SAMPLE_RATE_HZ
+                noise = noise * (1 + 0.9 * np.sin(times * rng.uniform(1, 12) + rng.uniform(0, 6)))
+            snr_db = rng.choice((rng.uniform(3, 20), rng.uniform(15, 45)))
+        noise = noise / (np.sqrt(np.mean(noise**2)) + 1e-9)
+        return (noise * speech_level * 10 ** (-snr_db / 20)).astype(np.float32)

@@ -1,0 +1,120 @@
+"""The recipe of the built-in checkpoint: its sizes and its stages, in one place.
+
+A small copy of how large omni models are made: an encoder that first learns what sounds, a decoder that first
+learns to read and answer, then both together. `parley train` runs the stages in this order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voice.training.speech import PHONEMES
+
+VOCABULARY_SIZE = 2048
+LABELS_PER_STEP = 4  # 20 ms labels in an 80 ms encoder step
+NUM_PHONEMES = len(PHONEMES)
+
+SOUND_CONFIG = {
+    "model_type": "parakeet_encoder",
+    "hidden_size": 208,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 8,
+    "intermediate_size": 640,
+    "conv_kernel_size": 9,
+    "convolution_bias": False,
+    "attention_bias": False,
+    "scale_input": False,
+    "subsampling_conv_channels": 64,
+    "subsampling_conv_kernel_size": 3,
+    "subsampling_conv_stride": 2,
+    "subsampling_factor": 8,
+    "num_mel_bins": 80,
+    "projection_hidden_size": 512,
+    "projection_bias": False,
+    "sampling_rate": 16000,
+}
+
+LLM_CONFIG = {
+    "model_type": "nemotron_h",
+    "hidden_size": 256,
+    "num_hidden_layers": 10,
+    "vocab_size": VOCABULARY_SIZE,
+    "tie_word_embeddings": False,
+    "hybrid_override_pattern": "M*EMEM*EME",
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "max_position_embeddings": 8192,
+    "sliding_window": None,
+    "mamba_num_heads": 8,
+    "mamba_head_dim": 64,
+    "n_groups": 2,
+    "ssm_state_size": 64,
+    "conv_kernel": 4,
+    "expand": 2,
+    "chunk_size": 32,
+    "use_conv_bias": True,
+    "mamba_proj_bias": False,
+    "mamba_hidden_act": "silu",
+    "time_step_min": 0.001,
+    "time_step_max": 0.1,
+    "time_step_floor": 0.0001,
+    "time_step_limit": [0.0, 1e30],
+    "n_routed_experts": 8,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 384,
+    "n_shared_experts": 1,
+    "moe_shared_expert_intermediate_size": 384,
+    "norm_topk_prob": True,
+    "routed_scaling_factor": 1.0,
+    "n_group": 1,
+    "topk_group": 1,
+    "intermediate_size": 384,
+    "mlp_hidden_act": "relu2",
+    "mlp_bias": False,
+    "norm_eps": 1e-5,
+    "layer_norm_epsilon": 1e-5,
+    "residual_in_fp32": False,
+    "attention_bias": False,
+    "use_bias": False,
+    "attention_dropout": 0.0,
+    "hidden_dropout": 0.0,
+    "bos_token_id": 1,
+    "eos_token_id": 11,
+    "pad_token_id": 0,
+    "initializer_range": 0.02,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSettings:
+    """One stage of the recipe.
+
+    Attributes:
+        steps: optimiser steps. batch: utterances or conversations in one.
+        learning_rate: peak, after warmup_steps; then it falls along a cosine to a twentieth.
+        workers: processes that make the data.
+        max_positions: longer sequences are left out.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup_steps: int = 300
+    weight_decay: float = 0.01
+    workers: int = 1
+    max_positions: int = 320
+
+
+STAGES = {
+    # What sounds at every 20 ms, from espeak's own phoneme events.
+    "encoder": StageSettings(steps=4000, batch=24, learning_rate=1.5e-3),
+    # Reading phoneme labels as if they were heard: transcription and every skill.
+    "language": StageSettings(
+        steps=5000, batch=16, learning_rate=1.2e-3, warmup_steps=200, max_positions=160
+    ),
+    # The projector learns the embeddings that the language stage gave to the labels.
+    "projector": StageSettings(steps=400, batch=24, learning_rate=2e-3, warmup_steps=50),
+    # Everything together, from sound to answer.
+    "joint": StageSettings(steps=4000, batch=16, learning_rate=6e-4, warmup_steps=200),
+}

@@ -1,0 +1,51 @@
+"""`parley train`: tokenizer, stages, checkpoint; every part goes on from where it stopped."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from voice.training.recipe import STAGES, VOCABULARY_SIZE
+from voice.training.sequences import TRANSCRIBE
+from voice.training.skills import sample_conversation, training_sentences
+from voice.training.stages import train_stage
+from voice.training.tokenizer import build_tokenizer
+
+TOKENIZER_TEXTS = 60_000
+
+
+def open_tokenizer(directory: Path, seed: int = 0) -> PreTrainedTokenizerBase:
+    """The run's tokenizer; trained on generated text the first time."""
+    folder = directory / "tokenizer"
+    if not folder.exists():
+        rng = random.Random(seed)
+        # Often enough that what frames every turn becomes few tokens.
+        texts = [TRANSCRIBE, "user\n", "assistant\n", "system\n"] * 2000
+        for _ in range(TOKENIZER_TEXTS):
+            texts.append(training_sentences(rng))
+            for turn in sample_conversation(rng, "train").turns:
+                texts += [turn.user, turn.reply]
+        build_tokenizer(texts, VOCABULARY_SIZE).save_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def train(directory: Path, stages: list[str], device: str, threads: int, seed: int = 0) -> None:
+    """Runs the named stages in the recipe's order.
+
+    Args:
+        directory: of the run: checkpoints, logs, tokenizer.
+        stages: names from the recipe.
+        device: torch device, ``cpu`` or ``cuda``.
+        threads: of torch; one where another process is busy on the same cores.
+        seed: of data and initialisation.
+    """
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # vanishing gradients would otherwise slow a CPU tenfold
+    directory.mkdir(parents=True, exist_ok=True)
+    tokenizer = open_tokenizer(directory, seed)
+    for name in STAGES:
+        if name in stages:
+            train_stage(name, directory, tokenizer, torch.device(device), seed)

@@ -1,0 +1,145 @@
+"""One training loop for every stage: schedule, mixed precision, checkpoints that survive a kill, a log."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from voice.training.recipe import StageSettings
+
+SAVE_EVERY_S = 60.0
+LOG_EVERY_STEPS = 50
+
+
+class Batch(Protocol):
+    """What the data workers make: tensors that move to a device together."""
+
+    def to(self, device: torch.device) -> Any: ...
+
+
+LossFunction = Callable[[Any], tuple[Tensor, dict[str, float]]]
+"""Batch → (loss to minimise, figures to log)."""
+
+
+def learning_rate_factor(step: int, settings: StageSettings) -> float:
+    """Linear warm-up, then a cosine down to a twentieth."""
+    warmup = min(1.0, (step + 1) / settings.warmup_steps)
+    progress = min(1.0, step / settings.steps)
+    return warmup * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+class Trainer:
+    """Trains a module through one stage.
+
+    Args:
+        name: of the stage; its files are ``<name>.pt`` and ``<name>.jsonl`` in the directory.
+        module: what is trained, already on its device.
+        settings: steps, batch, learning rate.
+        directory: where checkpoints and the log go.
+    """
+
+    def __init__(
+        self, name: str, module: nn.Module, settings: StageSettings, directory: Path
+    ) -> None:
+        self._name = name
+        self._module = module
+        self._settings = settings
+        self._file = directory / f"{name}.pt"
+        self._log = directory / f"{name}.jsonl"
+        trained = [p for p in module.parameters() if p.requires_grad]
+        # Norms, biases and other vectors are not decayed: shrinking them regularises nothing.
+        groups = [
+            {"params": [p for p in trained if p.dim() >= 2], "weight_decay": settings.weight_decay},
+            {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
+        ]
+        self._optimizer = torch.optim.AdamW(
+            groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
+        )
+        self.step = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the stage has run all its steps."""
+        return self.step >= self._settings.steps
+
+    def resume(self) -> bool:
+        """Goes on from the stage's checkpoint, if there is one."""
+        if not self._file.exists():
+            return False
+        saved = torch.load(self._file, weights_only=True)
+        self._module.load_state_dict(saved["module"])
+        if saved["optimizer"] is not None:
+            self._optimizer.load_state_dict(saved["optimizer"])
+        self.step = saved["step"]
+        return True
+
+    def save(self) -> None:
+        """Writes the checkpoint; a kill while writing leaves the one before."""
+        partial = self._file.with_suffix(".part")
+        optimizer = None if self.finished else self._optimizer.state_dict()
+        torch.save(
+            {"module": self._module.state_dict(), "optimizer": optimizer, "step": self.step},
+            partial,
+        )
+        partial.replace(self._file)
+
+    def run(
+        self, batches: Iterator[Batch], loss_function: LossFunction, device: torch.device
+    ) -> None:
+        """Trains to the last step; call ``resume`` first to go on from a checkpoint."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
+        sums: dict[str, float] = {}
+        saved_at = started = time.monotonic()
+        with Progress(*columns) as progress:
+            task = progress.add_task(
+                self._name, total=self._settings.steps, completed=self.step, figures=""
+            )
+            while not self.finished:
+                figures = self._train_step(next(batches), loss_function, device)
+                for name, value in figures.items():
+                    sums[name] = sums.get(name, 0.0) + value
+                if self.step % LOG_EVERY_STEPS == 0:
+                    means = {name: round(v / LOG_EVERY_STEPS, 4) for name, v in sums.items()}
+                    sums = {}
+                    elapsed = round(time.monotonic() - started, 1)
+                    with self._log.open("a") as log:
+                        log.write(
+                            json.dumps({"step": self.step, "seconds": elapsed} | means) + "\n"
+                        )
+                    shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
+                    progress.update(task, figures=shown)
+                progress.update(task, completed=self.step)
+                if time.monotonic() - saved_at > SAVE_EVERY_S:
+                    self.save()
+                    saved_at = time.monotonic()
+        self.save()
+
+    def _train_step(
+        self, batch: Batch, loss_function: LossFunction, device: torch.device
+    ) -> dict[str, float]:
+        factor = learning_rate_factor(self.step, self._settings)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._settings.learning_rate * factor
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            loss, figures = loss_function(batch.to(device))
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._module.parameters(), 1.0)
+        if torch.isfinite(norm):
+            self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return {"loss": float(loss.detach())} | figures
