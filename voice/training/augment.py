@@ -1,4 +1,4 @@
-"""What happens to speech between a mouth and the model: rooms, microphones, telephones, noise, gain, clipping."""
+"""What happens to speech between mouth and model: rooms, microphones, noise, gain, clipping."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class Augmenter:
         self._voices: deque[np.ndarray] = deque(maxlen=24)
 
     def __call__(self, samples: np.ndarray) -> tuple[np.ndarray, int]:
-        """Returns the recorded version, float32 in [-1, 1], and the samples put before the speech."""
+        """The recorded version, float32 in [-1, 1], and the samples put before the speech."""
         rng = self._rng
-        lead = int(rng.choice((0.0, rng.uniform(0, 0.35), rng.uniform(0.2, 0.8))) * SAMPLE_RATE_HZ)
+        lead_s = rng.choice((0.0, rng.uniform(0, 0.35), rng.uniform(0.2, 0.8)))
+        lead = int(lead_s * SAMPLE_RATE_HZ)
         trail = int(
             rng.choice((0.0, rng.uniform(0.05, 0.3), rng.uniform(0.2, 0.8))) * SAMPLE_RATE_HZ
         )
@@ -81,7 +82,7 @@ class Augmenter:
     def _noise(self, count: int, speech_level: float) -> np.ndarray:
         rng = self._rng
         if self._voices and rng.random() < 0.2:
-            noise = np.zeros(count, np.float32)
+            noise: np.ndarray = np.zeros(count, np.float32)
             for _ in range(rng.randint(2, 5)):
                 noise += np.roll(np.resize(rng.choice(self._voices), count), rng.randrange(count))
             snr_db = rng.uniform(6, 30)

@@ -1,6 +1,7 @@
-"""Batches for every stage, made on the fly by worker processes: nothing is stored, nothing repeats.
+"""Batches for every stage, made on the fly by worker processes: nothing is stored or repeated.
 
-B utterances or sequences, T features or positions, S encoder steps, N utterances of a batch in order of their sequences.
+B sequences, T features or positions, S encoder steps, N utterances of a batch in the order of their
+sequences.
 """
 
 from __future__ import annotations
@@ -223,11 +224,16 @@ def random_utterance(rng: random.Random) -> str:
     return rng.choice(sample_conversation(rng, "train").turns).user
 
 
-_ONSETS = ["b", "bl", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j", "k", "l", "m", "n", "p", "pl", "pr", "qu", "r", "s", "sc", "sh", "sk", "sl", "sm", "sn", "sp", "st", "str", "sw", "t", "th", "tr", "tw", "v", "w", "wh", "y", "z"] + [""] * 4
-_NUCLEI = ["a", "e", "i", "o", "u", "ai", "ay", "ea", "ee", "ie", "oa", "oo", "ou", "ow", "oy", "au", "er", "ir", "or", "ar", "ur", "a", "e", "i", "o", "u"]
+_ONSETS = (
+    *"b bl br c ch cl cr d dr f fl fr g gl gr h j k l m n p pl pr qu r s sc sh".split(),
+    *"sk sl sm sn sp st str sw t th tr tw v w wh y z".split(),
+    *[""] * 4,
+)
+_NUCLEI = "a e i o u ai ay ea ee ie oa oo ou ow oy au er ir or ar ur a e i o u".split()
 _CODAS = (
-    ["b", "ck", "d", "f", "g", "l", "ll", "m", "mp", "n", "nd", "ng", "nk", "nt", "p", "r", "rd", "rk", "rm", "rn", "rt", "s", "sh", "ss", "st", "t", "th", "tch", "ve", "x", "ze", "ce", "ge", "le"]
-    + [""] * 12
+    *"b ck d f g l ll m mp n nd ng nk nt p r rd rk rm rn rt".split(),
+    *"s sh ss st t th tch ve x ze ce ge le".split(),
+    *[""] * 12,
 )
 
 

@@ -1,7 +1,7 @@
 """The recipe of the built-in checkpoint: its sizes and its stages, in one place.
 
-A small copy of how large omni models are made: an encoder that first learns what sounds, a decoder that first
-learns to read and answer, then both together. `parley train` runs the stages in this order.
+A small copy of how large omni models are made: an encoder that first learns what sounds, a decoder
+that first learns to read and answer, then both together. `parley train` runs the stages in order.
 """
 
 from __future__ import annotations

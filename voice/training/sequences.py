@@ -1,4 +1,4 @@
-"""From conversations to training sequences: token ids, places of audio, and which tokens are learnt.
+"""From conversations to training sequences: token ids, places of audio, what is learnt.
 
 The layout is the chat template's (voice/chat_template.jinja); a test holds the two together.
 """

@@ -1,7 +1,8 @@
 """Training speech: espeak-ng's accents and variants, with the phoneme that sounds at every moment.
 
-Every utterance is drawn from a seeded generator: accent, variant, pitch, pitch range, rate, and a formant shift made by
-resampling. The phoneme labels are what the encoder's first stage learns from; they come from espeak's own events.
+Every utterance is drawn from a seeded generator: accent, variant, pitch, pitch range, rate, and a
+formant shift made by resampling. The phoneme labels are what the encoder's first stage learns from;
+they come from espeak's own events.
 """
 
 from __future__ import annotations
@@ -34,10 +35,16 @@ HELDOUT_ACCENT = "en-gb-scotland"
 """Never trained on; neither are flite's ``awb`` and festival's ``cmu_us_slt_arctic_hts``."""
 
 VARIANTS = tuple(
-    ["Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Gene2", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "Reed", "RicishayMax", "RicishayMax2", "Storm", "Tweaky", "UniRobot", "adam", "antonio", "aunty", "benjamin", "boris", "caleb", "croak", "ed", "edward2", "f1", "f2", "f3", "f4", "grandma", "grandpa", "gustave", "ian", "iven", "iven2", "iven4", "john", "kaukovalta", "klatt", "klatt2", "klatt3", "klatt4", "klatt6", "m1", "m2", "m3", "m4", "m5", "m6", "m8", "marcelo", "michel", "miguel", "mike2", "norbert", "paul", "pedro", "quincy", "rob", "robosoft", "robosoft3", "robosoft5", "sandro", "shelby", "steph", "steph3", "travis", "zac", "whisper"]
+    """Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario
+    Michael Mike Nguyen Reed RicishayMax RicishayMax2 Storm Tweaky UniRobot adam antonio
+    aunty benjamin boris caleb croak ed edward2 f1 f2 f3 f4 grandma grandpa gustave ian iven
+    iven2 iven4 john kaukovalta klatt klatt2 klatt3 klatt4 klatt6 m1 m2 m3 m4 m5 m6 m8
+    marcelo michel miguel mike2 norbert paul pedro quincy rob robosoft robosoft3 robosoft5
+    sandro shelby steph steph3 travis zac whisper""".split()
 )
 HELDOUT_VARIANTS = tuple(
-    ["f5", "m7", "klatt5", "anika", "belinda", "david", "edward", "iven3", "linda", "max", "pablo", "robert", "steph2", "victor", "RicishayMax3", "robosoft2"]
+    """f5 m7 klatt5 anika belinda david edward iven3 linda max pablo robert steph2 victor
+    RicishayMax3 robosoft2""".split()
 )
 
 
@@ -76,7 +83,7 @@ class Utterance:
 
 
 def sample_speaker(rng: random.Random, heldout: bool = False) -> SpeakerSettings:
-    """A random speaker; ``heldout`` draws variants (and, half the time, the accent) never trained on."""
+    """A random speaker; ``heldout`` draws variants, and at times an accent, never trained on."""
     if heldout:
         accent = HELDOUT_ACCENT if rng.random() < 0.25 else rng.choice(ACCENTS)
         voice = f"{accent}+{rng.choice(HELDOUT_VARIANTS)}"
@@ -100,7 +107,7 @@ class SpeechMaker:
         self._library = EspeakLibrary(buffer_ms=200, phonemes=True)
 
     def speak(self, text: str, speaker: SpeakerSettings, sound: bool = True) -> Utterance:
-        """Synthesises ``text`` (plain words) as 16 kHz speech with labels; without ``sound``, silence."""
+        """Speaks ``text`` (plain words) at 16 kHz with labels; without ``sound``, silence."""
         pcm, events = self._synthesize(text, speaker)
         # Another factor than 16000/22050 shifts the formants; the rate was chosen at random
         # anyway, so that the change of speed needs no correction.
@@ -161,7 +168,8 @@ def _word_ends(
 
 # espeak's mnemonics without stress and length of neighbours; those an accent merges share a class.
 PHONEMES = tuple(
-    ["_", "0", "3", "3:", "@", "@L", "A:", "A@", "D", "E", "I", "IR", "N", "O:", "O@", "OI", "S", "T", "U", "U@", "V", "Z", "a", "aI", "aI@", "aU", "aa", "b", "d", "dZ", "e@", "eI", "f", "g", "h", "i", "i:", "i@", "i@3", "j", "k", "l", "m", "n", "o@", "oU", "p", "r", "s", "t", "t#", "tS", "u:", "v", "w", "x", "z"]
+    """_ 0 3 3: @ @L A: A@ D E I IR N O: O@ OI S T U U@ V Z a aI aI@ aU aa b d dZ e@ eI f g h i
+    i: i@ i@3 j k l m n o@ oU p r s t t# tS u: v w x z""".split()
 )
 _MERGED = {
     "@2": "@", "I#": "I", "I2": "I", "O2": "0", "a#": "a", "aI3": "aI@", "w#": "w", "t2": "t",

@@ -2,8 +2,8 @@
 
 1. encoder: FastConformer → the phoneme of every 20 ms. Frame-aligned labels are dense and come free
    with the synthesiser, so the encoder learns in minutes what a sequence loss needs hours for.
-2. language: phoneme labels, embedded by a table, → transcriptions and answers. No sound is involved,
-   so this stage runs beside the first.
+2. language: phoneme labels, embedded by a table, → live captions, transcriptions and answers. No
+   sound is involved, so this stage runs beside the first.
 3. projector: encoder steps → the embeddings that the table gives to the true labels.
 4. joint: sound → answers, everything trained together.
 """
@@ -172,7 +172,7 @@ def mask_spectrum(features: Tensor, lengths: Tensor) -> Tensor:
     """SpecAugment (arXiv 1904.08779): a few bands and moments are silenced at random."""
     if not torch.is_grad_enabled():
         return features
-    batch, count, mels = features.shape
+    batch, _, mels = features.shape
     masked = features.clone()
     for index in range(batch):
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""One training loop for every stage: schedule, mixed precision, checkpoints that survive a kill, a log."""
+"""One training loop for every stage: schedule, mixed precision, log, checkpoints after a kill."""
 
 from __future__ import annotations
 
