@@ -108,7 +108,7 @@ class StageSettings:
 
 STAGES = {
     # What sounds at every 20 ms, from espeak's own phoneme events.
-    "encoder": StageSettings(steps=4000, batch=24, learning_rate=1.5e-3),
+    "encoder": StageSettings(steps=3000, batch=24, learning_rate=1.5e-3),
     # Reading phoneme labels as if they were heard: transcription and every skill.
     "language": StageSettings(
         steps=5000, batch=16, learning_rate=1.2e-3, warmup_steps=200, max_positions=160
