@@ -1,11 +1,16 @@
 """Sizes of the sound encoder, read from the `sound_config` block of `config.json`."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 SUBSAMPLING = 8
 """Features per encoder step."""
+
+
+def _require_positive_integer(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}={value!r} must be a positive integer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,10 @@ class MelConfig:
             raise ValueError(f"preemphasis={self.preemphasis} must lie in [0, 1)")
 
 
+PARAKEET_MEL = MelConfig()
+"""The front end of Nemotron Omni and of Parakeet TDT: 128 mels at 16 kHz."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
     """Sizes of a Parakeet FastConformer, under the names of NVIDIA's `config.json`.
@@ -67,7 +76,7 @@ class EncoderConfig:
     convolution_bias: bool = False
     scale_input: bool = False
     """Multiply the subsampled features by √hidden_size."""
-    mel: MelConfig = field(default_factory=MelConfig)
+    mel: MelConfig = PARAKEET_MEL
 
     def __post_init__(self) -> None:
         for name in (
@@ -126,7 +135,7 @@ class EncoderConfig:
         values["mel"] = MelConfig(
             **{f.name: sound_config[f.name] for f in fields(MelConfig) if f.name in sound_config}
         )
-        missing = [f.name for f in fields(cls) if _is_required(f) and f.name not in values]
+        missing = [f.name for f in fields(cls) if f.default is MISSING and f.name not in values]
         if missing:
             raise ValueError(
                 f"sound_config lacks {', '.join(missing)}; is this the config.json of a Nemotron "
@@ -142,12 +151,3 @@ _FIXED: dict[str, object] = {
     "subsampling_conv_stride": 2,
 }
 """Keys whose other values would need other arithmetic."""
-
-
-def _is_required(each: Any) -> bool:
-    return each.default is MISSING and each.default_factory is MISSING
-
-
-def _require_positive_integer(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}={value!r} must be a positive integer")

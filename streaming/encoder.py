@@ -75,7 +75,7 @@ _PRESETS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EncoderUpdate:
     """Replace all steps from `start_step` on by `steps`.
 
@@ -160,13 +160,13 @@ class ParakeetEncoder(nn.Module):
 
     def open_stream(
         self,
-        settings: StreamSettings = StreamSettings(),
+        settings: StreamSettings | None = None,
         statistics: SessionStatistics | None = None,
     ) -> "EncoderStream":
         """Opens a stream of this encoder; `statistics` carries on those of an earlier one."""
         if statistics is None:
             statistics = SessionStatistics(self.config.num_mel_bins)
-        return EncoderStream(self, settings, statistics)
+        return EncoderStream(self, settings or StreamSettings(), statistics)
 
     def _clips(self, waveform: Tensor | np.ndarray, sampling_rate: int) -> list[Tensor]:
         samples = as_samples(

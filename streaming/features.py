@@ -17,7 +17,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from streaming.config import MelConfig
+from streaming.config import PARAKEET_MEL, MelConfig
 
 BLOCK_FEATURES = 16
 """Features computed together, always; 160 ms."""
@@ -31,7 +31,7 @@ def count_features(samples: int, mel: MelConfig) -> int:
     return samples // mel.hop_length
 
 
-def log_mel(waveform: Tensor, mel: MelConfig = MelConfig()) -> Tensor:  # noqa: B008
+def log_mel(waveform: Tensor, mel: MelConfig = PARAKEET_MEL) -> Tensor:
     """Log-mel features of one clip, not yet normalised.
 
     Args:

@@ -113,7 +113,7 @@ class TimedWord:
     end_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TdtState:
     """What the decoder remembers between encoder steps; never changed, only replaced."""
 
@@ -254,7 +254,7 @@ class ParakeetTdt(nn.Module):
 
     def open_stream(self, settings: StreamSettings | None = None) -> "TdtStream":
         """Opens a stream of captions."""
-        return TdtStream(self, self.encoder.open_stream(settings or StreamSettings()))
+        return TdtStream(self, self.encoder.open_stream(settings))
 
 
 class TdtStream:

@@ -34,10 +34,14 @@ def tiny_reference_config(**changes: object) -> ParakeetEncoderConfig:
 
 
 def randomise(module: nn.Module) -> None:
-    """Weights of a size at which every path of the network shows in the output."""
+    """Weights of a size at which the input and every path of the network show in the output."""
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if name.endswith("running_var"):
             tensor.data.uniform_(0.5, 2.0)
+        elif "norm" in name and name.endswith("weight"):
+            tensor.data.uniform_(0.5, 1.5)
+        elif tensor.ndim > 1 and "bias" not in name:
+            tensor.data.normal_(std=1.5 * tensor[0].numel() ** -0.5)
         elif tensor.is_floating_point() and "inv_freq" not in name:
             tensor.data.normal_(std=0.2)
 

@@ -1,9 +1,11 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import ParakeetFeatureExtractor
 
 from streaming.config import MelConfig
-from streaming.features import _filters, log_mel, normalize
+from streaming.features import LogMelStream, _filters, log_mel, normalize
 from tests.streaming.reference import reference_features, speechlike
 
 
@@ -32,3 +34,39 @@ def test_log_mel_of_less_than_a_hop_is_empty() -> None:
 def test_normalize_of_a_single_feature_names_the_remedy() -> None:
     with pytest.raises(ValueError, match="pad the clip"):
         normalize(torch.zeros(1, 128))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.sampled_from([0, 1, 7, 160, 321, 1000, 4999]), max_size=12),
+    st.sampled_from([16, 80, 128]),
+    st.integers(0, 3),
+)
+def test_log_mel_of_any_split_is_bit_equal(lengths: list[int], mels: int, seed: int) -> None:
+    mel, waveform = MelConfig(num_mel_bins=mels), speechlike(sum(lengths), seed)
+    whole = log_mel(waveform, mel)
+    stream = LogMelStream(mel)
+    for piece in waveform.split(lengths) if lengths else []:
+        stream.feed(piece)
+        complete = stream.features()
+        assert len(complete) == stream.complete >= (stream.samples - 40) // 160
+        assert torch.equal(complete, whole[: len(complete)])
+    assert torch.equal(stream.flush(), whole)
+
+
+def test_flushed_log_mel_stream_goes_on() -> None:
+    waveform, mel = speechlike(5000), MelConfig()
+    stream = LogMelStream(mel)
+    stream.feed(waveform[:2345])
+    assert torch.equal(stream.flush(), log_mel(waveform[:2345]))
+    stream.feed(waveform[2345:])
+    assert torch.equal(stream.flush(), log_mel(waveform))
+
+
+def test_padded_log_mel_stream_leaves_the_original_alone() -> None:
+    waveform, mel = speechlike(700), MelConfig()
+    stream = LogMelStream(mel)
+    stream.feed(waveform)
+    padded = torch.cat((waveform, torch.zeros(900)))
+    assert torch.equal(stream.padded(1600).flush(), log_mel(padded))
+    assert torch.equal(stream.flush(), log_mel(waveform))
