@@ -49,6 +49,9 @@ ROUTER_BALANCE_RATE = 1e-3
 CAPTION_WEIGHT = 1.0
 """Of the live captions' loss beside the replies'."""
 
+PHONEME_WEIGHT = 0.3
+"""Of the encoder's own task in the joint stage: it keeps the ear from drifting."""
+
 
 class Hearing(nn.Module):
     """The encoder and the phoneme classifier that teaches it."""
@@ -62,12 +65,22 @@ class Hearing(nn.Module):
 
     def loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy of every 20 ms label, and the part of them that is right."""
-        steps, _ = self.encoder(mask_spectrum(batch.features, batch.lengths), batch.lengths)
+        return self.phoneme_loss(self.encode(batch), batch.labels)
+
+    def encode(self, batch: SpeechBatch) -> Tensor:
+        """Encoder steps [N, S, D] of the batch, with SpecAugment while training."""
+        features = batch.features
+        if self.training:
+            features = mask_spectrum(features, batch.lengths)
+        return self.encoder(features, batch.lengths)[0]
+
+    def phoneme_loss(self, steps: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Loss of ``labels`` [N, S, 4] for encoder steps [N, S, D]."""
         logits = self.phoneme_head(steps).unflatten(-1, (LABELS_PER_STEP, NUM_PHONEMES)).float()
         loss = F.cross_entropy(
-            logits.flatten(0, 2), batch.labels.flatten(), ignore_index=IGNORED, label_smoothing=0.05
+            logits.flatten(0, 2), labels.flatten(), ignore_index=IGNORED, label_smoothing=0.05
         )
-        return loss, {"accuracy": _accuracy(logits, batch.labels)}
+        return loss, {"phonemes": _accuracy(logits, labels)}
 
 
 class LabelEmbedding(nn.Module):
@@ -146,32 +159,28 @@ class Omni(nn.Module):
             1e-5,
         )
 
-    def embed_speech(self, speech: SpeechBatch) -> Tensor:
-        """Embeddings of all real steps, utterance after utterance: [sum of S, hidden]."""
-        encoder = self.hearing.encoder
-        steps, lengths = encoder(mask_spectrum(speech.features, speech.lengths), speech.lengths)
-        valid = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
-        return self.projector(steps[valid])
-
     def projector_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """Squared distance from the embeddings of the true labels."""
         real = batch.labels[..., 0] != IGNORED
         with torch.no_grad():
             wanted = self.language.labels(batch.labels[real]).float()
-        loss = F.mse_loss(self.embed_speech(batch).float(), wanted)
+            steps = self.hearing.encode(batch)
+        loss = F.mse_loss(self.projector(steps[real]).float(), wanted)
         return loss, {"relative": float(loss.detach() / wanted.var())}
 
     def joint_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
-        """Cross entropy of the learnt tokens when the utterances are heard."""
+        """Loss of the learnt tokens when the utterances are heard, and still of their phonemes."""
         if batch.speech is None:  # every turn of every sequence was typed
-            return self.language.token_loss(batch, self.language.labels(batch.labels))
-        return self.language.token_loss(batch, self.embed_speech(batch.speech))
+            return self.language.loss(batch)
+        steps = self.hearing.encode(batch.speech)
+        real = batch.speech.labels[..., 0] != IGNORED
+        loss, figures = self.language.token_loss(batch, self.projector(steps[real]))
+        phonemes, more = self.hearing.phoneme_loss(steps, batch.speech.labels)
+        return loss + PHONEME_WEIGHT * phonemes, figures | more
 
 
 def mask_spectrum(features: Tensor, lengths: Tensor) -> Tensor:
     """SpecAugment (arXiv 1904.08779): a few bands and moments are silenced at random."""
-    if not torch.is_grad_enabled():
-        return features
     batch, _, mels = features.shape
     masked = features.clone()
     for index in range(batch):

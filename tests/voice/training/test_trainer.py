@@ -1,0 +1,84 @@
+"""The training loop: it learns, logs, and goes on after a kill."""
+
+import itertools
+import json
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from voice.training.recipe import StageSettings
+from voice.training.trainer import LOG_EVERY_STEPS, Trainer, learning_rate_factor
+
+CPU = torch.device("cpu")
+
+
+@dataclass
+class Numbers:
+    x: torch.Tensor
+
+    def to(self, device):
+        return Numbers(self.x.to(device))
+
+
+def batches():
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        yield Numbers(torch.randn(8, 4, generator=generator))
+
+
+def make(tmp_path, steps):
+    torch.manual_seed(0)
+    module = nn.Linear(4, 4)
+    settings = StageSettings(steps=steps, batch=8, learning_rate=0.05, warmup_steps=5)
+
+    def loss(batch):
+        value = (module(batch.x).float() - 2 * batch.x).square().mean()
+        return value, {"error": float(value.detach())}
+
+    return Trainer("stage", module, settings, tmp_path), module, loss
+
+
+def test_training_lowers_the_loss_and_logs_it(tmp_path):
+    trainer, _, loss = make(tmp_path, 3 * LOG_EVERY_STEPS)
+    trainer.run(batches(), loss, CPU)
+    lines = [json.loads(line) for line in (tmp_path / "stage.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [LOG_EVERY_STEPS * i for i in (1, 2, 3)]
+    assert lines[-1]["loss"] < 0.2 * lines[0]["loss"]
+
+
+def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path):
+    whole, module, loss = make(tmp_path / "whole", 40)
+    (tmp_path / "whole").mkdir()
+    whole.run(batches(), loss, CPU)
+    (tmp_path / "killed").mkdir()
+    stream = batches()
+
+    def cut(count):
+        yield from itertools.islice(stream, count)
+        raise KeyboardInterrupt
+
+    killed, _, its_loss = make(tmp_path / "killed", 40)
+    with pytest.raises(KeyboardInterrupt):
+        killed.run(cut(15), its_loss, CPU)
+    killed.save()
+    resumed, again, its_loss = make(tmp_path / "killed", 40)
+    assert resumed.resume()
+    assert resumed.step == 15
+    resumed.run(stream, its_loss, CPU)
+    assert torch.equal(again.weight, module.weight)
+
+
+def test_a_fresh_stage_has_nothing_to_resume(tmp_path):
+    trainer, _, _ = make(tmp_path, 5)
+    assert not trainer.resume()
+    assert not trainer.finished
+
+
+def test_learning_rate_warms_up_and_falls():
+    settings = StageSettings(steps=100, batch=1, learning_rate=1.0, warmup_steps=10)
+    factors = [learning_rate_factor(step, settings) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert max(factors) == pytest.approx(factors[9], abs=0.02)
+    assert factors[-1] == pytest.approx(0.05)
