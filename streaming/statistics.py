@@ -1,8 +1,9 @@
 """Mean and deviation of every mel over a session, for features whose clip has not ended yet.
 
-The encoder wants each clip normalised by its own statistics, which exist only at its end. Until
-then the statistics of the session's earlier speech plus the clip so far come close (0.05 RMS on
-normalised features, against 1.0 for normalising 160 ms chunks by themselves).
+The encoder wants each clip normalised by its own statistics, which exist only at its end. The clip
+so far is a poor stand-in while it is short, above all when it begins with silence: on synthetic
+speech after 0.3 s of it, normalised features are off by 1.4 RMS at 320 ms and 0.4 at 1 s. Blended
+with what was known before, a general prior or the session's own speech, they are off by 0.4.
 
 Letters: T features, M mels.
 """
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-PRIOR_FEATURES = 250
-"""Until so many features (2.5 s) have been heard, a prior stands in for those missing."""
+PRIOR_FEATURES = 200
+"""What was known before a clip weighs as much as so many features of it (2 s): the session's
+speech, and while all that was heard is less, a prior for what is missing."""
 
 HISTORY_FEATURES = 3000
-"""The weight of earlier speech (30 s): a moved microphone is forgotten after a few turns."""
+"""How far the session looks back (30 s): a moved microphone is forgotten after a few turns."""
 
 PRIOR_MEAN, PRIOR_STD = -9.7, 2.8
 """Measured on speech at −26 dB full scale over noise 25 to 40 dB below; the same for every mel."""
@@ -84,7 +86,7 @@ class SessionStatistics:
         Returns:
             [T, M] by the moments of session and clip, and of the prior while these are few.
         """
-        heard = self._history + Moments.of(clip.cpu())
+        heard = self._history.limited(PRIOR_FEATURES) + Moments.of(clip.cpu())
         missing = PRIOR_FEATURES - heard.count
         if missing > 0:
             level = torch.full_like(heard.mean, PRIOR_MEAN)

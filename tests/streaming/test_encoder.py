@@ -90,7 +90,7 @@ def test_batch_equals_single_encodings(encoder: ParakeetEncoder) -> None:
 PIECES = st.lists(st.sampled_from([0, 1, 159, 320, 1280, 2000, 7000]), min_size=1, max_size=14)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(PIECES, st.sampled_from(["fast", "balanced", "patient"]), st.sets(st.integers(0, 13)))
 def test_flushed_stream_is_bit_equal_to_encode(
     encoder: ParakeetEncoder, lengths: list[int], preset: str, flush_after: set[int]
@@ -113,7 +113,7 @@ def test_flushed_stream_is_bit_equal_to_encode(
         assert torch.equal(listener.steps, encoder.encode(waveform))
 
 
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 @given(st.integers(1, 3000), st.sampled_from([48000, 200_000, CLIP, 3 * CLIP]))
 def test_full_clip_is_final_for_good(encoder: ParakeetEncoder, beyond: int, piece: int) -> None:
     waveform = speechlike(CLIP + beyond)
@@ -164,7 +164,7 @@ def test_drafts_come_once_per_chunk_and_only_as_whole_steps(encoder: ParakeetEnc
 
 def test_drafts_come_close_once_the_session_knows_the_voice(encoder: ParakeetEncoder) -> None:
     # A quiet microphone, far from the prior.
-    first, second = 0.03 * speechlike(6 * 16000, 1), 0.03 * speechlike(2 * 16000, 2)
+    first, second = 0.03 * speechlike(6 * 16000, 1), 0.03 * speechlike(4 * 16000, 2)
     exact = encoder.encode(second)
     errors = []
     for warm in (False, True):
@@ -172,7 +172,7 @@ def test_drafts_come_close_once_the_session_knows_the_voice(encoder: ParakeetEnc
         if warm:
             stream.feed(first)
             stream.reset()
-        listener.apply(stream.feed(second))
+        listener.apply(stream.feed(second[:8000]))
         draft = listener.steps
         errors.append(float((draft - exact[: len(draft)]).square().mean().sqrt()))
     assert errors[1] < 0.5 * errors[0]

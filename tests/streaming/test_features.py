@@ -36,7 +36,7 @@ def test_normalize_of_a_single_feature_names_the_remedy() -> None:
         normalize(torch.zeros(1, 128))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from([0, 1, 7, 160, 321, 1000, 4999]), max_size=12),
     st.sampled_from([16, 80, 128]),

@@ -78,7 +78,7 @@ def test_transcription_equals_reference(tmp_path: Path, seed: int, layers: int) 
     assert ours.transcribe(waveform) == expected
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lengths=st.lists(st.integers(0, 9), min_size=1, max_size=12), seed=st.integers(0, 3))
 def test_tokens_of_any_split_are_those_of_the_whole(
     recogniser: ParakeetTdt, lengths: list[int], seed: int
@@ -100,7 +100,7 @@ def test_tokens_of_any_split_are_those_of_the_whole(
     )
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     lengths=st.lists(st.sampled_from([160, 1280, 5000, 16000]), min_size=1, max_size=10),
     flush_after=st.sets(st.integers(0, 9)),
