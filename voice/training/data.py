@@ -22,11 +22,20 @@ from voice.training.augment import Augmenter
 from voice.training.recipe import LABELS_PER_STEP, NUM_PHONEMES, SOUND_CONFIG
 from voice.training.sequences import IGNORED, SequenceMaker, caption_steps
 from voice.training.skills import sample_conversation, training_sentences
-from voice.training.speech import LABEL_HOP_SAMPLES, SpeechMaker, Utterance, sample_speaker
+from voice.training.speech import (
+    LABEL_HOP_SAMPLES,
+    SpeechMaker,
+    Utterance,
+    has_flite,
+    sample_speaker,
+    speak_with_flite,
+)
 
 FEATURE_SAMPLES = 160
 FEATURES_PER_STEP = 8
 STEP_SAMPLES = FEATURE_SAMPLES * FEATURES_PER_STEP
+FLITE_SHARE = 0.08
+"""Of the utterances of the joint stage, where flite is installed: another engine's voices."""
 MAX_SAMPLES = 12 * 16_000
 """Longer utterances are left out of training: their batches would not fit beside the others."""
 
@@ -121,6 +130,8 @@ class Recording:
 
 def _label_recording(utterance: Utterance, lead: int, num_samples: int) -> Recording:
     num_steps = num_encoder_steps(max(num_samples, 1600))
+    if not len(utterance.phonemes):
+        return Recording(np.full((num_steps, LABELS_PER_STEP), IGNORED), [], torch.empty(0))
     ends = ((utterance.word_ends + lead) // STEP_SAMPLES).tolist()
     return Recording(step_labels(utterance.phonemes, lead, num_steps), ends, torch.empty(0))
 
@@ -173,14 +184,18 @@ class _Batches(IterableDataset):
 class _Recorder:
     """Speech as the encoder gets it: spoken, recorded, turned into normalised features."""
 
-    def __init__(self, speech: SpeechMaker, rng: random.Random, strength: float) -> None:
+    def __init__(self, speech: SpeechMaker, rng: random.Random, flite: bool) -> None:
         self._speech = speech
-        self._augment = Augmenter(rng, strength)
+        self._flite = flite and has_flite()
+        self._augment = Augmenter(rng)
         self._mel = EncoderConfig.from_dict(SOUND_CONFIG).mel
 
     def record(self, text: str, rng: random.Random, times: int = 1) -> list[Recording]:
         """``times`` recordings of one utterance."""
-        utterance = self._speech.speak(text, sample_speaker(rng))
+        if self._flite and rng.random() < FLITE_SHARE:
+            utterance = speak_with_flite(text, rng)
+        else:
+            utterance = self._speech.speak(text, sample_speaker(rng))
         made = []
         for _ in range(times):
             samples, lead = self._augment(utterance.samples)
@@ -196,7 +211,7 @@ class SpeechBatches(_Batches):
 
     def _start(self, rng: random.Random) -> None:
         super()._start(rng)
-        self._recorder = _Recorder(self._speech, rng, strength=1.0)
+        self._recorder = _Recorder(self._speech, rng, flite=False)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []
@@ -262,7 +277,7 @@ class SequenceBatches(_Batches):
 
     def _start(self, rng: random.Random) -> None:
         super()._start(rng)
-        self._recorder = _Recorder(self._speech, rng, strength=1.0)
+        self._recorder = _Recorder(self._speech, rng, flite=True)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []
@@ -270,13 +285,18 @@ class SequenceBatches(_Batches):
             sequence = self._maker.sample(rng)
             recordings = [self._utterance(text, rng) for text in sequence.utterances]
             captions = [
-                caption_steps(self._maker.words(text), recording.word_ends, recording.num_steps)
+                self._caption(text, recording)
                 for text, recording in zip(sequence.utterances, recordings, strict=True)
             ]
             laid_out = sequence.lay_out(captions)
             if len(laid_out[0]) <= self._max_positions:
                 examples.append((laid_out, recordings))
         return examples
+
+    def _caption(self, text: str, recording: Recording) -> list[int]:
+        if not recording.word_ends:
+            return [IGNORED] * recording.num_steps
+        return caption_steps(self._maker.words(text), recording.word_ends, recording.num_steps)
 
     def _utterance(self, text: str, rng: random.Random) -> Recording:
         if self._sound:

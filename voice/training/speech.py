@@ -8,6 +8,8 @@ they come from espeak's own events.
 from __future__ import annotations
 
 import random
+import shutil
+import subprocess
 from dataclasses import dataclass
 from functools import cache
 
@@ -72,8 +74,9 @@ class Utterance:
     Attributes:
         text: the words, lower case.
         samples: float32 [samples], 16 kHz, mono.
-        phonemes: int16 [bins], the phoneme class of every 20 ms.
-        word_ends: int64 [words], the sample at which each word of ``text.split()`` has been said.
+        phonemes: int16 [bins], the phoneme class of every 20 ms; empty where it is not known.
+        word_ends: int64 [words], the sample at which each word of ``text.split()`` has been said;
+            empty where it is not known.
     """
 
     text: str
@@ -98,6 +101,27 @@ def sample_speaker(rng: random.Random, heldout: bool = False) -> SpeakerSettings
         pitch_range=50 if natural else rng.randint(15, 90),
         formant_shift=1.0 if natural else rng.uniform(0.86, 1.18),
     )
+
+
+FLITE_VOICES = ("kal16", "rms")
+"""flite's voices for training, used where flite is installed; it reports no phonemes here."""
+
+
+def has_flite() -> bool:
+    """Whether the program flite is on the path (Debian package ``flite``)."""
+    return shutil.which("flite") is not None
+
+
+def speak_with_flite(text: str, rng: random.Random) -> Utterance:
+    """Speaks ``text`` with a random voice of flite, without labels."""
+    stretch = rng.uniform(0.85, 1.2)
+    command = ["flite", "-voice", rng.choice(FLITE_VOICES), "-t", text, "-o", "/dev/stdout"]
+    command += ["--setf", f"duration_stretch={stretch:.2f}"]
+    wav = subprocess.run(command, check=True, capture_output=True).stdout
+    # flite cannot seek in a pipe, so the sizes in its header are not to be trusted.
+    pcm = np.frombuffer(wav[44 : len(wav) - len(wav) % 2], np.int16).astype(np.float32) / 32768
+    samples = resample_poly(pcm, 100, rng.randint(90, 115)).astype(np.float32)
+    return Utterance(text, samples, np.zeros(0, np.int16), np.zeros(0, np.int64))
 
 
 class SpeechMaker:

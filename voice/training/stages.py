@@ -23,7 +23,7 @@ from omni_core.config import ModelConfig
 from omni_core.model import OmniDecoder
 from omni_core.moe import Router
 from omni_core.projector import Projector
-from streaming.config import EncoderConfig
+from streaming.config import SUBSAMPLING, EncoderConfig
 from streaming.conformer import FastConformer
 from voice.training.data import (
     SequenceBatch,
@@ -173,7 +173,8 @@ class Omni(nn.Module):
         if batch.speech is None:  # every turn of every sequence was typed
             return self.language.loss(batch)
         steps = self.hearing.encode(batch.speech)
-        real = batch.speech.labels[..., 0] != IGNORED
+        lengths = -(-batch.speech.lengths // SUBSAMPLING)
+        real = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
         loss, figures = self.language.token_loss(batch, self.projector(steps[real]))
         phonemes, more = self.hearing.phoneme_loss(steps, batch.speech.labels)
         return loss + PHONEME_WEIGHT * phonemes, figures | more
