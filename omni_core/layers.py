@@ -28,7 +28,7 @@ class GatedGroupNorm(nn.Module):
         self.eps = eps
 
     def forward(self, y: Tensor, z: Tensor) -> Tensor:
-        """Returns [..., size] in z's dtype from `y` (float32) and the gate `z`, both [..., size]."""
+        """Returns [..., size] in z's dtype from `y`, float32, and the gate `z` of that shape."""
         gated = (y * F.silu(z.float())).unflatten(-1, (self.groups, -1))
         normed = F.rms_norm(gated, gated.shape[-1:], None, self.eps).flatten(-2)
         return (normed * self.weight).to(z.dtype)

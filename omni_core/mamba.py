@@ -2,17 +2,18 @@
 
 Mathematics: Dao and Gu, "Transformers are SSMs" (arXiv 2405.21060), section 6 for the chunked form.
 
-Legend: B sessions, T positions, Q positions of a chunk, C conv channels (x, B and C), K conv width,
-H heads, P head size, G groups, R heads of a group (H = G·R), N state size.
+Legend: B rows (sessions), T positions, Q positions of a chunk, C conv channels (x, B and C), K conv
+width, H heads, P head size, G groups, R heads of a group (H = G·R), N state size.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from omni_core.cache import MambaCache
+from omni_core.cache import MambaCache, MambaConstants
 from omni_core.config import ModelConfig
 from omni_core.layers import GatedGroupNorm
 
@@ -53,63 +54,134 @@ class MambaMixer(nn.Module):
         steps.clamp_(min=config.time_step_floor)
         self.dt_bias.copy_(steps + torch.log(-torch.expm1(-steps)))  # inverse of softplus
 
-    def forward(self, x: Tensor, cache: MambaCache | None = None) -> Tensor:
-        """Maps `x` [B, T, hidden] to the same shape, continuing from `cache` and updating it.
+    def constants(self) -> MambaConstants:
+        """The small weights as the scan uses them, in float32; differentiable."""
+        return MambaConstants(
+            taps=self.conv1d.weight[:, 0].t().contiguous(),
+            bias=self.conv1d.bias,
+            rate=-torch.exp(self.A_log.float()),
+            skip=self.D.float()[:, None],
+            dt_bias=self.dt_bias.float(),
+        )
 
-        Without a cache the history is empty.
+    @torch.inference_mode()
+    def new_cache(self, rows: int = 1) -> MambaCache:
+        """An empty history of `rows` sessions."""
+        weight = self.in_proj.weight
+        conv = weight.new_zeros(rows, self.conv1d.kernel_size[0] - 1, self.channels)
+        shape = (rows, self.heads, self.head_size, self.state_size)
+        ssm = torch.zeros(shape, dtype=torch.float32, device=weight.device)
+        return MambaCache(conv, ssm, self.constants())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps whole sequences `x` [B, T, hidden] to the same shape; the history is empty."""
+        return self.out_proj(self._scan(self.in_proj(x), self.constants()))
+
+    def resume(self, x: Tensor, caches: Sequence[MambaCache], lengths: Sequence[int]) -> Tensor:
+        """Maps new positions `x` [Σ rows·T, hidden] to the same shape, and updates the caches.
+
+        Each cache has `rows`·T consecutive rows of `x`, T its entry in `lengths`.
         """
-        z, xbc, dt = self.in_proj(x).split([self.inner, self.channels, self.heads], dim=-1)
-        before = None if cache is None else cache.conv
-        xbc, window = causal_conv(xbc, self.conv1d.weight, self.conv1d.bias, before)
+        projected = self.in_proj(x)
+        if max(lengths) > 1:
+            parts = projected.split([c.rows * t for c, t in zip(caches, lengths, strict=True)])
+            mixed = torch.cat(
+                [
+                    self._scan(part.unflatten(0, (cache.rows, -1)), cache.constants, cache).flatten(
+                        0, 1
+                    )
+                    for part, cache in zip(parts, caches, strict=True)
+                ]
+            )
+        elif len(caches) == 1:
+            mixed = self._recur(projected, caches[0])
+        else:
+            together = MambaCache(
+                torch.cat([cache.conv for cache in caches]),
+                torch.cat([cache.ssm for cache in caches]),
+                caches[0].constants,
+            )
+            mixed = self._recur(projected, together)
+            for row, cache in enumerate(caches):
+                cache.restore((together.conv[row : row + 1], together.ssm[row : row + 1]))
+        return self.out_proj(mixed)
+
+    def _scan(
+        self, projected: Tensor, constants: MambaConstants, cache: MambaCache | None = None
+    ) -> Tensor:
+        """Everything between the projections for [B, T, ·], any T; updates the cache if given."""
+        z, xbc, dt = projected.split([self.inner, self.channels, self.heads], dim=-1)
+        xbc, window = causal_conv(xbc, constants, None if cache is None else cache.conv)
+        groups, heads = (self.groups, self.state_size), (self.heads, self.head_size)
         bc = self.groups * self.state_size
         u, b, c = F.silu(xbc).float().split([self.inner, bc, bc], dim=-1)
-        u = u.unflatten(-1, (self.heads, self.head_size))
+        u = u.unflatten(-1, heads)
         y, final = chunk_scan(
             u,
-            F.softplus(dt.float() + self.dt_bias.float()),
-            -torch.exp(self.A_log.float()),
-            b.unflatten(-1, (self.groups, self.state_size)),
-            c.unflatten(-1, (self.groups, self.state_size)),
+            F.softplus(dt.float() + constants.dt_bias),
+            constants.rate,
+            b.unflatten(-1, groups),
+            c.unflatten(-1, groups),
             None if cache is None else cache.ssm,
             self.chunk,
         )
         if cache is not None:
-            cache.conv.copy_(window)
-            cache.ssm.copy_(final)
-        y = (y + u * self.D.float()[:, None]).flatten(-2)
-        return self.out_proj(self.norm(y, z))
+            cache.restore((window, final))
+        return self.norm((y + u * constants.skip).flatten(-2), z)
+
+    def _recur(self, projected: Tensor, cache: MambaCache) -> Tensor:
+        """The same for one position of every row, [B, ·]: the recurrence itself, in place."""
+        taps, bias, rate, skip, dt_bias = cache.constants
+        rows, heads, size, groups = cache.rows, self.heads, self.head_size, self.groups
+        z, xbc, dt = projected.split_with_sizes([self.inner, self.channels, heads], dim=-1)
+        window = torch.cat([cache.conv, xbc[:, None]], dim=1)
+        cache.conv.copy_(window[:, 1:])
+        xbc = (window * taps).sum(1)
+        if bias is not None:
+            xbc += bias
+        bc = groups * self.state_size
+        u, b, c = F.silu(xbc).float().split_with_sizes([self.inner, bc, bc], dim=-1)
+        dt = F.softplus(dt.float() + dt_bias)
+        u = u.view(rows, heads, size)
+        # By groups: [B, G, R·P, N], so that b and c of a group meet all its heads at once.
+        ssm = cache.ssm
+        ssm *= (dt * rate).exp_().view(rows, heads, 1, 1)
+        grouped = ssm.view(rows * groups, -1, self.state_size)
+        b = b.reshape(rows * groups, 1, self.state_size)
+        c = c.reshape(rows * groups, self.state_size, 1)
+        grouped.baddbmm_((u * dt[..., None]).view(rows * groups, -1, 1), b)
+        y = torch.bmm(grouped, c).view(rows, heads, size)
+        return self.norm(y.addcmul_(u, skip).view(rows, -1), z)
 
 
 def causal_conv(
-    x: Tensor, weight: Tensor, bias: Tensor | None, before: Tensor | None
+    x: Tensor, constants: MambaConstants, before: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Depthwise causal convolution.
 
     Args:
         x: [B, T, C].
-        weight: [C, 1, K].
-        bias: [C] or None.
+        constants: the taps and the bias.
         before: the K−1 inputs before `x`, [B, K−1, C]; None stands for zeros.
 
     Returns:
         The output [B, T, C], and the last K−1 inputs [B, K−1, C].
     """
-    taps = weight.shape[-1]
-    steps = x.shape[1]
-    padded = F.pad(x, (0, 0, taps - 1, 0)) if before is None else torch.cat([before, x], dim=1)
+    taps, steps = constants.taps, x.shape[1]
+    padded = F.pad(x, (0, 0, len(taps) - 1, 0)) if before is None else torch.cat([before, x], 1)
     # A few multiplications of whole rows beat the general convolution on [B, T, C] by far.
-    out = padded[:, :steps] * weight[:, 0, 0]
-    for tap in range(1, taps):
-        out = torch.addcmul(out, padded[:, tap : tap + steps], weight[:, 0, tap])
-    if bias is not None:
-        out = out + bias
+    out = padded[:, :steps] * taps[0]
+    for tap in range(1, len(taps)):
+        out = torch.addcmul(out, padded[:, tap : tap + steps], taps[tap])
+    if constants.bias is not None:
+        out = out + constants.bias
     return out, padded[:, steps:]
 
 
 def chunk_scan(
     u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, initial: Tensor | None, chunk: int
 ) -> tuple[Tensor, Tensor]:
-    """S ← exp(dt·a)·S + dt·u⊗b, y = S·c for every position, chunk by chunk; float32, differentiable.
+    """S ← exp(dt·a)·S + dt·u⊗b, y = S·c at every position, in float32, differentiable.
 
     Args:
         u: inputs [B, T, H, P].

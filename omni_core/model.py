@@ -1,13 +1,28 @@
-"""The NemotronH decoder: embeddings and token ids in, logits out."""
+"""The NemotronH decoder: embeddings and token ids in, logits and tokens out.
+
+No audio, no text, no threads: whoever calls decides when. The modules hold weights only; a session
+is a `DecoderState`, made by `new_state` and passed to every call that moves it on.
+
+Legend: B sessions, T positions.
+"""
+
+from collections.abc import Collection, Generator, Sequence
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omni_core.attention import Attention
+from omni_core.cache import Cache, DecoderState
 from omni_core.config import LayerKind, ModelConfig
 from omni_core.layers import MLP, RMSNorm
 from omni_core.mamba import MambaMixer
 from omni_core.moe import MoE
+from omni_core.sampling import Sampler, SamplingConfig
+
+PREFILL_BLOCK = 1024
+"""Positions that pass the layers at once; longer inputs go in blocks, so that memory is bounded."""
 
 
 def _mixer(kind: LayerKind, config: ModelConfig) -> nn.Module:
@@ -27,13 +42,23 @@ class Block(nn.Module):
 
     def __init__(self, kind: LayerKind, config: ModelConfig) -> None:
         super().__init__()
-        self.kind = kind
         self.norm = RMSNorm(config.hidden_size, config.layer_norm_epsilon)
-        self.mixer = _mixer(kind, config)
+        self.mixer: Any = _mixer(kind, config)
+        self.remembers = kind in (LayerKind.MAMBA, LayerKind.ATTENTION)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps `x` [B, T, hidden] to the same shape."""
+        """Maps whole sequences `x` [B, T, hidden] to the same shape."""
         return x + self.mixer(self.norm(x))
+
+    def resume(self, x: Tensor, caches: Sequence[Any], lengths: Sequence[int]) -> Tensor:
+        """Maps new positions `x` [ΣT, hidden] of the sessions whose caches are given."""
+        if self.remembers:
+            return x + self.mixer.resume(self.norm(x), caches, lengths)
+        return x + self.mixer(self.norm(x))
+
+    def new_cache(self) -> Cache | None:
+        """An empty history, None for blocks that keep none."""
+        return self.mixer.new_cache() if self.remembers else None
 
 
 class Backbone(nn.Module):
@@ -59,6 +84,12 @@ class OmniDecoder(nn.Module):
         self.config = config
         self.backbone = Backbone(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self._blocks: list[Block] = list(self.backbone.layers)  # type: ignore[arg-type]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.lm_head.weight.device
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Embeddings [..., hidden] of `tokens` [...], unscaled."""
@@ -71,6 +102,220 @@ class OmniDecoder(nn.Module):
         causality keeps the padding away from what comes before it.
         """
         x = embeddings
-        for block in self.backbone.layers:
+        for block in self._blocks:
             x = block(x)
         return self.backbone.norm_f(x)
+
+    def new_state(self) -> DecoderState:
+        """An empty session. It belongs to the present weights; do not train under it."""
+        return DecoderState(
+            [block.new_cache() for block in self._blocks], self.config.max_position_embeddings
+        )
+
+    def prefill(
+        self,
+        state: DecoderState,
+        *,
+        tokens: Sequence[int] | Tensor | None = None,
+        embeddings: Tensor | None = None,
+    ) -> Tensor:
+        """Takes in tokens or embeddings, any number from one, and returns the last logits.
+
+        Splitting the input over several calls gives the same state up to rounding.
+
+        Args:
+            state: the session, moved on in place.
+            tokens: ids, a sequence or an integer tensor [T].
+            embeddings: what stands in the place of tokens [T, hidden], any float dtype.
+
+        Returns:
+            Logits of the last position [vocab], float32.
+
+        Raises:
+            ValueError: empty, misshaped, out of range or not finite; the state is as it was.
+            ContextFull: too many positions; the state is as it was.
+        """
+        if (tokens is None) == (embeddings is None):
+            raise ValueError("prefill takes either tokens= or embeddings=, exactly one of them")
+        item = tokens if embeddings is None else embeddings
+        assert item is not None
+        return self.extend([state], [item])[0]
+
+    def extend(
+        self, states: Sequence[DecoderState], inputs: Sequence[Sequence[int] | Tensor]
+    ) -> Tensor:
+        """`prefill` of any number of sessions in one pass; long and short inputs mix freely.
+
+        Args:
+            states: the sessions, each once, with histories of any length.
+            inputs: for each, token ids (integers) or embeddings (a float tensor [T, hidden]).
+
+        Returns:
+            Logits of each session's last position [B, vocab], float32; each as if it were alone.
+
+        Raises:
+            ValueError, ContextFull: as `prefill`; then no state has moved.
+        """
+        if len(states) != len(inputs) or not states:
+            raise ValueError(
+                f"{len(states)} states and {len(inputs)} inputs; give one input per state"
+            )
+        if len({id(state) for state in states}) != len(states):
+            raise ValueError("a state appears twice in one call; join its inputs instead")
+        with torch.inference_mode():
+            parts = [self._embeddings(item) for item in inputs]
+            for state, part in zip(states, parts, strict=True):
+                state.require_room(len(part))
+            parts = [self._with_pending(s, part) for s, part in zip(states, parts, strict=True)]
+            logits = self._advance(states, parts)
+        return logits.clone()  # outside, so that the caller gets an ordinary tensor
+
+    def step(self, states: Sequence[DecoderState], tokens: Sequence[int]) -> Tensor:
+        """Takes in one token per session; returns the logits [B, vocab]. Else as `extend`."""
+        return self.extend(states, [[token] for token in tokens])
+
+    def generate(
+        self,
+        state: DecoderState,
+        *,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        seed: int | None = None,
+        stop: Collection[int] = (),
+        forbidden: Collection[int] = (),
+        context: Collection[int] = (),
+    ) -> Generator[int, None, int | None]:
+        """Continues the history token by token.
+
+        The state behaves at any time as if it held exactly the tokens yielded so far, however the
+        generation ends: by a stop token, by the limit, by `close()` or by an exception. (The last
+        one may wait in `state.pending`; the next call takes it in, which saves a decode step when
+        none follows.) A stop token is neither yielded nor taken in.
+
+        Args:
+            state: the session; it must have taken in something.
+            max_new_tokens: the most tokens to yield.
+            temperature, top_k, top_p, repetition_penalty, seed, forbidden: see `SamplingConfig`.
+            stop: tokens that end the generation.
+            context: earlier tokens that the repetition penalty counts as seen.
+
+        Returns:
+            The stop token, as the generator's value; None if the limit ended it.
+
+        Raises:
+            ValueError: bad settings or an empty state, at the first `next`.
+            ContextFull: no room to take in the token yielded last.
+        """
+        config = SamplingConfig(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+            forbidden=forbidden,
+            seed=seed,
+        )
+        if state.logits is None:
+            raise ValueError("the state is empty; prefill a prompt before generating")
+        sampler = Sampler(config, self.config.vocab_size, self.device, context)
+        stops = frozenset(stop)
+        for _ in range(max_new_tokens):
+            token = self._choose(state, sampler)
+            if token in stops:
+                return token
+            state.pending = token
+            yield token
+        return None
+
+    @torch.inference_mode()
+    def _choose(self, state: DecoderState, sampler: Sampler) -> int:
+        """Takes in the pending token, if any, and chooses the next."""
+        if state.pending is not None:
+            state.require_room(0)
+            self._advance([state], [self._with_pending(state, None)])
+        assert state.logits is not None
+        return int(sampler.choose(state.logits))
+
+    def _with_pending(self, state: DecoderState, part: Tensor | None) -> Tensor:
+        """`part` [T, hidden] after the embedding of the pending token."""
+        assert part is not None or state.pending is not None
+        if state.pending is None:
+            assert part is not None
+            return part
+        token = torch.tensor([state.pending], device=self.device)
+        pending = F.embedding(token, self.backbone.embeddings.weight)
+        return pending if part is None else torch.cat([pending, part])
+
+    def _embeddings(self, item: Sequence[int] | Tensor) -> Tensor:
+        """Checked embeddings [T, hidden] of one input, on the model's device and in its dtype."""
+        weight = self.backbone.embeddings.weight
+        if isinstance(item, Tensor) and item.is_floating_point():
+            return _checked_embeddings(item, weight.shape[1]).to(weight)
+        return F.embedding(_checked_tokens(item, weight.shape[0]).to(weight.device), weight)
+
+    def _advance(self, states: Sequence[DecoderState], parts: Sequence[Tensor]) -> Tensor:
+        """Moves the sessions on by `parts`, each [T, hidden]; logits [B, vocab] of the last ones.
+
+        Long parts go ahead alone, block by block; the last block of each goes with the others.
+        """
+        rest = []
+        for state, part in zip(states, parts, strict=True):
+            *blocks, last = part.split(PREFILL_BLOCK)
+            for block in blocks:
+                self._pass([state], [block])
+            rest.append(last)
+        last = self._pass(states, rest)
+        logits = F.linear(self.backbone.norm_f(last), self.lm_head.weight).float()
+        for row, state in enumerate(states):
+            state.logits = logits[row]
+        return logits
+
+    def _pass(self, states: Sequence[DecoderState], parts: Sequence[Tensor]) -> Tensor:
+        """One pass of the blocks; the last hidden state of every session [B, hidden]."""
+        lengths = [len(part) for part in parts]
+        x = parts[0] if len(parts) == 1 else torch.cat(list(parts))
+        for index, block in enumerate(self._blocks):
+            x = block.resume(x, [state.caches[index] for state in states], lengths)
+        for state, length in zip(states, lengths, strict=True):
+            state.position += length
+            state.pending = None
+        if len(x) == len(states):
+            return x
+        return x[torch.tensor(lengths, device=x.device).cumsum(0) - 1]
+
+
+def _checked_tokens(item: Sequence[int] | Tensor, vocab_size: int) -> Tensor:
+    """Token ids as an int64 tensor [T], T at least 1 and every id in the vocabulary."""
+    if isinstance(item, Tensor):
+        if item.is_complex() or item.dtype == torch.bool:
+            raise ValueError(f"tokens have dtype {item.dtype}; give integers")
+        tokens = item.long()
+    elif all(isinstance(token, int) for token in item):
+        tokens = torch.tensor(item, dtype=torch.int64)
+    else:
+        raise ValueError("tokens must be integers; embeddings are given as a float tensor")
+    if tokens.dim() != 1 or not len(tokens):
+        raise ValueError(
+            f"tokens have shape {list(tokens.shape)}; give one id or more in one dimension"
+        )
+    low, high = tokens.aminmax()
+    if low < 0 or high >= vocab_size:
+        raise ValueError(
+            f"token ids {int(low)}..{int(high)} reach outside 0..{vocab_size - 1}; use the "
+            "tokenizer of this checkpoint"
+        )
+    return tokens
+
+
+def _checked_embeddings(item: Tensor, hidden_size: int) -> Tensor:
+    """The embeddings themselves, [T, hidden] with T at least 1 and every value finite."""
+    if item.dim() != 2 or item.shape[1] != hidden_size or not len(item):
+        raise ValueError(
+            f"embeddings have shape {list(item.shape)}; give [positions, {hidden_size}] with at "
+            "least one position"
+        )
+    if not item.isfinite().all():
+        raise ValueError("embeddings hold NaN or infinity; check the audio or image behind them")
+    return item

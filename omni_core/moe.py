@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from omni_core.config import ModelConfig
 from omni_core.layers import MLP
 
+FEW = 4
+"""Positions up to which the CPU takes experts one by one; reading their weights is all the work."""
+
 
 class Router(nn.Module):
     """Chooses k experts for each position and weighs them, in float32.
@@ -77,7 +80,9 @@ class Experts(nn.Module):
             nn.init.uniform_(weight, -bound, bound)
 
     def forward(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
-        """Weighted sum of the chosen experts' outputs [T, hidden], for `weights`, `chosen` [T, k]."""
+        """Sums the chosen experts' outputs [T, hidden], given `weights` and `chosen` [T, k]."""
+        if x.is_cpu and len(x) <= FEW and not torch.is_grad_enabled():
+            return self._one_by_one(x, weights, chosen)
         flat = chosen.flatten()
         order = flat.argsort(stable=True)
         ends = torch.bincount(flat, minlength=self.up_proj.shape[0]).cumsum(0).to(torch.int32)
@@ -88,6 +93,16 @@ class Experts(nn.Module):
         places[order] = torch.arange(order.numel(), device=order.device)
         outs = outs[places].unflatten(0, chosen.shape)  # [T, k, hidden]
         return (outs * weights[..., None]).sum(1).to(x.dtype)
+
+    def _one_by_one(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        """The same for a few positions on the CPU: products of single vectors, no copies."""
+        out = torch.zeros(x.shape, dtype=torch.float32)
+        for row, index in enumerate(chosen.tolist()):
+            inner = [torch.mv(self.up_proj[expert], x[row]) for expert in index]
+            scaled = torch.stack(inner).relu_().square_().float().mul_(weights[row, :, None])
+            for expert, part in zip(index, scaled.to(x.dtype).unbind(), strict=True):
+                out[row].add_(torch.mv(self.down_proj[expert], part))
+        return out.to(x.dtype)
 
 
 class MoE(nn.Module):
