@@ -1,0 +1,60 @@
+# Everything is set up on first use, in .venv; no target needs anything but Python 3.11 or later.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+QUESTION ?= voice/samples/capital_of_france.flac
+
+.DEFAULT_GOAL := help
+.PHONY: help ask test check bench train evaluate clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PYTHON=$(PYTHON) makes the environment; QUESTION=FILE is what 'make ask' asks."
+
+ask: $(VENV)/ready ## ask the built-in model a spoken question; writes reply.wav
+	$(BIN)/parley ask $(QUESTION) -o reply.wav
+
+test: $(VENV)/ready-dev ## run the tests
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/ready-dev ## lint, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/ready-dev ## run the CPU benchmarks
+	$(BIN)/python -m benchmarks
+
+train: $(VENV)/ready-dev ## train the built-in model from nothing; hours on a laptop
+	$(BIN)/parley train
+
+evaluate: $(VENV)/ready-dev ## ask the built-in model 500 unseen questions
+	$(BIN)/parley train --evaluate
+
+clean: ## remove the environment and what tools left behind
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info reply.wav
+
+# A stamp is newer than what it was made from, so that nothing is set up twice.
+
+$(VENV)/python: | require-python
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+.PHONY: require-python
+require-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Parley needs Python 3.11 or later: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "this Python has no venv: install it (Debian: apt install python3-venv)" >&2; exit 1; }
+
+$(VENV)/ready: $(VENV)/python pyproject.toml constraints.txt
+	@echo "Installing Parley and what it needs into $(VENV); once, a few minutes."
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[espeak]'
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	@echo "Installing the tools for development into $(VENV); once."
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[espeak,train,dev]'
+	@touch $@
