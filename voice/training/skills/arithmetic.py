@@ -28,6 +28,17 @@ ADD = Phrasings.of(
     <ask> the sum of {a} and {b}
     <do> (calculate|compute|work out|figure out|solve) {a} plus {b} <end>
     <q> what does {a} plus {b} (make|equal|give|come to)
+    <q> {a} plus {b} is how much
+    <q> (what|how much) will {a} plus {b} be
+    <do> do the sum {a} plus {b}
+    <do> add {b} more to {a}
+    <q> what number is {a} plus {b}
+    <hey> what about {a} plus {b}
+    <q> what is the answer to {a} plus {b} <end>
+    <ask> the answer to {a} plus {b}
+    <do> tell me {a} plus {b} <end>
+    <q> {a} and {b} (make|makes) how much
+    <q> what is (the result|the answer) (when|if) (you|i) add {a} (and|to) {b}
     <q> (if|when) i have {a} <items> and (i|) (get|find|buy) {b} more how many do i have
     """,
     """
@@ -60,6 +71,17 @@ SUBTRACT = Phrasings.of(
     <ask> the difference between {a} and {b}
     <do> (calculate|compute|work out|figure out|solve) {a} minus {b} <end>
     <q> what does {a} minus {b} (make|equal|give|come to)
+    <q> {a} minus {b} is how much
+    <q> (what|how much) will {a} minus {b} be
+    <q> what number is {a} minus {b}
+    <hey> what about {a} minus {b}
+    <q> what is the answer to {a} minus {b} <end>
+    <ask> the answer to {a} minus {b}
+    <do> tell me {a} minus {b} <end>
+    <q> how much is left (when|if) (you|i) (take|subtract) {b} from {a}
+    <q> what is {a} without {b}
+    <do> do the subtraction {a} minus {b}
+    <q> what is (the result|the answer) (when|if) (you|i) (take|subtract) {b} from {a}
     <q> (if|when) i have {a} <items> and (i|) (lose|sell|give away) {b} how many are left
     <q> (if|when) i have {a} <items> and (i|) (lose|sell|give away) {b} how many do i have left
     """,
@@ -94,6 +116,19 @@ MULTIPLY = Phrasings.of(
     <ask> the product of {a} and {b}
     <do> (calculate|compute|work out|figure out|solve) {a} times {b} <end>
     <q> what does {a} times {b} (make|equal|give|come to)
+    <q> {a} times {b} is how much
+    <q> (what|how much) will {a} times {b} be
+    <q> what number is {a} times {b}
+    <hey> what about {a} times {b}
+    <q> what is the answer to {a} times {b} <end>
+    <ask> the answer to {a} times {b}
+    <do> tell me {a} times {b} <end>
+    <do> do the multiplication {a} times {b}
+    <ask> (what|how much) {a} multiplied by {b} is
+    <do> (calculate|compute|work out|figure out) {a} multiplied by {b} <end>
+    <do> multiply the numbers {a} and {b}
+    <q> (if|when) i have {a} (boxes|bags) with {b} <items> (in each|each) how many <items> do i have
+    <q> what is (the result|the answer) (when|if) (you|i) multiply {a} (and|by|with) {b}
     """,
     """
     <q> how much is {a} multiplied by {b} <end>
@@ -124,19 +159,19 @@ def _parts(rng: random.Random) -> tuple[int, int]:
 def sample_add(rng: random.Random, split: Split) -> Turn:
     """A sum of at most 100."""
     a, b = _parts(rng)
-    user = ADD.sample(rng, split, a=number_words(a), b=number_words(b))
+    user = ADD.sample(rng, split, {"a": number_words(a), "b": number_words(b)})
     return _answer("add", user, a + b)
 
 
 def sample_subtract(rng: random.Random, split: Split) -> Turn:
     """A difference of numbers up to 100, never negative."""
     result, b = _parts(rng)
-    user = SUBTRACT.sample(rng, split, a=number_words(result + b), b=number_words(b))
+    user = SUBTRACT.sample(rng, split, {"a": number_words(result + b), "b": number_words(b)})
     return _answer("subtract", user, result)
 
 
 def sample_multiply(rng: random.Random, split: Split) -> Turn:
     """A product of two numbers up to 12."""
     a, b = rng.randint(0, 12), rng.randint(0, 12)
-    user = MULTIPLY.sample(rng, split, a=number_words(a), b=number_words(b))
+    user = MULTIPLY.sample(rng, split, {"a": number_words(a), "b": number_words(b)})
     return _answer("multiply", user, a * b)

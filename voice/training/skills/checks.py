@@ -14,7 +14,7 @@ from voice.training.skills.turns import Turn
 
 def normalized(text: str) -> str:
     """Lower case, letters, digits and apostrophes, single spaces; typographic apostrophes too."""
-    text = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("i'm", "i am")
+    text = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return " ".join(re.findall(r"[a-z0-9']+", text))
 
 
@@ -49,9 +49,11 @@ def _names_only(phrases: Callable[[], Iterable[str]]) -> Callable[[Turn, str], b
         return set(pattern().findall(normalized(spoken(text))))
 
     def check(turn: Turn, reply: str) -> bool:
-        right = {answer for text in (turn.reply, *turn.accept) for answer in found(_answer(text))}
-        answer = found(_answer(reply))
-        return bool(answer) and answer <= right
+        models = (turn.reply, *turn.accept)
+        right = {answer for model in models for answer in found(_answer(model))}
+        asked = {name for text in (turn.user, *models) for name in found(text)} - right
+        answer = found(_answer(reply)) - asked
+        return bool(answer) and answer <= right and found(reply) <= asked | right
 
     return check
 
@@ -65,14 +67,18 @@ def _all_opposites() -> Iterable[str]:
     return (word for word, _ in opposites())
 
 
-def _all_capitals() -> Iterable[str]:
-    return (city for country in countries() for city in country.capitals)
+def _all_countries_and_capitals() -> Iterable[str]:
+    return (
+        name
+        for country in countries()
+        for name in (spoken(country.name).removeprefix("the "), *country.said, *country.capitals)
+    )
 
 
 _CHECKS: dict[str, Callable[[Turn, str], bool]] = {
     **dict.fromkeys(("add", "subtract", "multiply"), _is_calculated),
     "spell": _is_spelled,
-    "capital": _names_only(_all_capitals),
+    "capital": _names_only(_all_countries_and_capitals),
     "opposite": _names_only(_all_opposites),
     "next_day": _names_only(lambda: (*DAYS, *MONTHS)),
     "name_memory": _names_only(lambda: lines("names.txt")),

@@ -14,6 +14,7 @@ from itertools import product
 from typing import TypeAlias
 
 Node: TypeAlias = "str | _Choice | tuple[Node, ...]"
+_VOWEL_SOUND = re.compile(r"(?!eu|uni(?!n)|use|usu|one\b|once\b)[aeiou]|hour|honest|heir|honor")
 _TOKEN = re.compile(r"[()|]|<\w+>|[^()|<>]+")
 
 
@@ -114,3 +115,14 @@ def _expand(node: Node) -> list[str]:
     if isinstance(node, _Choice):
         return [text for part in node.parts for text in _expand(part)]
     return ["".join(texts) for texts in product(*map(_expand, node))]
+
+
+def with_articles(text: str) -> str:
+    """ "a apple" → "an apple"."""
+    if " a " not in f" {text}":
+        return text
+    words = text.split()
+    for index in range(len(words) - 1):
+        if words[index] == "a" and _VOWEL_SOUND.match(words[index + 1]):
+            words[index] = "an"
+    return " ".join(words)

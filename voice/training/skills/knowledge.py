@@ -6,7 +6,7 @@ import random
 from functools import cache
 
 from voice.training.skills.phrasing import Phrasings
-from voice.training.skills.tables import Country, countries, opposites
+from voice.training.skills.tables import Country, countries, homophones, opposites
 from voice.training.skills.turns import Split, Turn
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -35,6 +35,17 @@ CAPITAL = Phrasings.of(
     <q> what is the name of the capital (city|) of {country}
     <q> {country} what is (its|the) capital
     <hey> i (forgot|don't know|can't remember) the capital of {country}
+    <hey> what about the capital of {country}
+    <hey> i want the capital of {country}
+    <hey> what city is {country}'s capital
+    <q> what is {country}'s capital (city|)
+    <ask> what {country}'s capital is
+    <do> (find|look up) the capital (city|) of {country} <end>
+    <q> which is the capital (city|) of {country}
+    <q> in {country} what is the capital
+    <q> (what|which) is the main city and capital of {country}
+    <ask> the name of the capital (city|) of {country}
+    <do> tell me what the capital of {country} is
     """,
     """
     <hey> capital of {country} (please|)
@@ -66,6 +77,16 @@ OPPOSITE = Phrasings.of(
     <q> {word} what is the opposite
     <q> what is the contrary of {word}
     <do> find the opposite of {word} <end>
+    <hey> what about the opposite of {word}
+    <hey> i need the opposite of {word}
+    <q> what is the opposite word (of|for|to) {word}
+    <q> what is the exact opposite of {word}
+    <ask> which word is the opposite of {word}
+    <q> which word means the opposite of {word}
+    <do> tell me what the opposite of {word} is
+    <do> look up the opposite of {word}
+    <q> what is an antonym (of|for) {word}
+    <q> the opposite of {word} is (what|which word)
     """,
     """
     <hey> opposite of {word} (please|)
@@ -94,6 +115,12 @@ DAY_AFTER = Phrasings.of(
     <q> if it is {x} today what day is it tomorrow
     <q> what is the next day after {x}
     <do> (name|tell me) the day after {x} <end>
+    <hey> what about the day after {x}
+    <q> after {x} comes (what|which day)
+    <q> which day (of the week|) is next after {x}
+    <q> tomorrow is the day after {x} what day is tomorrow
+    <do> tell me (what|which) day comes after {x}
+    <q> when {x} is over what day (is it|comes)
     """,
     """
     <q> what day follows {x}
@@ -119,6 +146,11 @@ DAY_BEFORE = Phrasings.of(
     <q> if today is {x} what day was yesterday
     <q> if it is {x} today what day was it yesterday
     <do> (name|tell me) the day before {x} <end>
+    <hey> what about the day before {x}
+    <q> before {x} comes (what|which day)
+    <do> tell me (what|which) day comes before {x}
+    <q> what was the day before {x}
+    <q> which day (of the week|) is right before {x}
     """,
     """
     <hey> today is {x} so what was yesterday
@@ -142,6 +174,12 @@ MONTH_AFTER = Phrasings.of(
     <ask> the month after {x}
     <q> what is the next month after {x}
     <do> (name|tell me) the month after {x} <end>
+    <hey> what about the month after {x}
+    <q> after {x} comes (what|which month)
+    <q> which month (of the year|) is next after {x}
+    <q> if this month is {x} what is the next month
+    <do> tell me (what|which) month comes after {x}
+    <q> when {x} is over what month (is it|comes)
     """,
     """
     <q> what month follows {x}
@@ -164,6 +202,11 @@ MONTH_BEFORE = Phrasings.of(
     <ask> what month (comes|is) before {x}
     <ask> the month before {x}
     <do> (name|tell me) the month before {x} <end>
+    <hey> what about the month before {x}
+    <q> before {x} comes (what|which month)
+    <q> if this month is {x} what was the last month
+    <do> tell me (what|which) month comes before {x}
+    <q> which month (of the year|) is right before {x}
     """,
     """
     <q> what month do we have before {x}
@@ -188,15 +231,17 @@ def sample_capital(rng: random.Random, split: Split) -> Turn:
     """The capital of any country, well known ones three times as often."""
     country = rng.choice(_weighted_countries())
     reply, *accept = (f"The capital of {country.name} is {city}." for city in country.capitals)
-    user = CAPITAL.sample(rng, split, country=rng.choice(country.said))
+    user = CAPITAL.sample(rng, split, {"country": rng.choice(country.said)})
     return Turn(user, reply, "capital", tuple(accept))
 
 
 def sample_opposite(rng: random.Random, split: Split) -> Turn:
-    """The opposite of an adjective, verb, noun or adverb."""
+    """The opposite of a word; "son" may be heard as "sun", so the opposite of either is right."""
     word, others = rng.choice(opposites())
-    reply, *accept = (f"The opposite of {word} is {other}." for other in others)
-    return Turn(OPPOSITE.sample(rng, split, word=word), reply, "opposite", tuple(accept))
+    table = dict(opposites())
+    heard = [*others, *(o for same in homophones().get(word, ()) for o in table.get(same, ()))]
+    reply, *accept = (f"The opposite of {word} is {other}." for other in heard)
+    return Turn(OPPOSITE.sample(rng, split, {"word": word}), reply, "opposite", tuple(accept))
 
 
 def sample_next_day(rng: random.Random, split: Split) -> Turn:
@@ -205,5 +250,5 @@ def sample_next_day(rng: random.Random, split: Split) -> Turn:
     phrasings, side, step = directions[rng.random() < 0.4]
     index = rng.randrange(len(names))
     name, answer = names[index], names[(index + step) % len(names)]
-    user = phrasings.sample(rng, split, x=name.lower())
+    user = phrasings.sample(rng, split, {"x": name.lower()})
     return Turn(user, f"The {unit} {side} {name} is {answer}.", "next_day")

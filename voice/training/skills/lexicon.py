@@ -10,18 +10,27 @@ from voice.training.skills.numbers import NUMBER_WORDS
 from voice.training.skills.tables import countries, lines, opposites, rows, spoken
 
 NOUN_KINDS = (
-    *("person", "animal", "food", "thing", "clothes", "vehicle", "place", "nature", "body"),
-    *("idea", "time"),
+    *("person", "animal", "food", "thing", "furniture", "machine", "clothes", "vehicle", "place"),
+    *("nature", "plant", "body", "idea", "event", "illness", "instrument", "time"),
 )
 """Kinds of nouns that can be counted: nouns_<kind>.txt."""
 
-MASS_KINDS = ("mass_food", "drink", "mass")
-ADJECTIVE_KINDS = ("look", "color", "person", "food", "idea")
-ADVERB_KINDS = ("manner", "time", "often")
-VERB_FRAMES = ("alone", "thing", "person", "food", "place", "animal")
+MASS_KINDS = (
+    *("mass_food", "drink", "mass", "material", "sport", "subject", "language", "city", "other"),
+)
+"""Nouns without a plural here."""
+
+ADJECTIVE_KINDS = (
+    *("look", "color", "person", "food", "idea", "weather", "nation", "graded", "other"),
+)
+"""Kinds of adjectives; those of "graded" are compared with -er and -est."""
+
+ADVERB_KINDS = ("manner", "time", "often", "comment", "degree", "other")
+VERB_FRAMES = ("alone", "thing", "person", "food", "place", "idea", "animal", "to", "other")
 """What may follow a verb of verbs_<frame>.txt; "animal": what animals do alone."""
 
 _VOWELS = "aeiou"
+_IRREGULAR_THIRD = {"be": "is", "have": "has"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,20 @@ def verb(base: str) -> Verb:
     else:
         regular = f"{stem}ed"
     past, participle = exceptions.get(base, (regular, regular))
-    return Verb(base, with_s(base), past, participle, gerund)
+    return Verb(base, _IRREGULAR_THIRD.get(base) or with_s(base), past, participle, gerund)
+
+
+def graded(adjective: str) -> tuple[str, str]:
+    """Comparative and superlative of a short adjective: "big" → ("bigger", "biggest")."""
+    if adjective.endswith("y") and adjective[-2] not in _VOWELS:
+        stem = f"{adjective[:-1]}i"
+    elif adjective.endswith("e"):
+        stem = adjective[:-1]
+    elif re.fullmatch(r"[^aeiou]+[aeiou][bdgmnpt]", adjective):
+        stem = adjective + adjective[-1]
+    else:
+        stem = adjective
+    return f"{stem}er", f"{stem}est"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +117,11 @@ def lexicon() -> Lexicon:
     names += [f"adjectives_{kind}" for kind in ADJECTIVE_KINDS]
     names += [f"adverbs_{kind}" for kind in ADVERB_KINDS]
     names += [f"verbs_{frame}" for frame in VERB_FRAMES]
-    names += ["names", "function_words"]
+    names += ["names", "function_words", "other_words"]
     kinds = {name: lines(f"{name}.txt") for name in names}
     words = {word for listed in kinds.values() for word in listed} | set(NUMBER_WORDS)
     words |= {plural(noun) for kind in NOUN_KINDS for noun in kinds[f"nouns_{kind}"]}
+    words |= {form for word in kinds["adjectives_graded"] for form in graded(word)}
     for frame in VERB_FRAMES:
         for forms in map(verb, kinds[f"verbs_{frame}"]):
             words |= {forms.base, forms.third, forms.past, forms.participle, forms.gerund}

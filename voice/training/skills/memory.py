@@ -23,6 +23,12 @@ TELL = Phrasings.of(
     <hey> i want you to (know|remember) that my name is {name}
     <do> remember that my name is {name}
     <hey> let me introduce myself (i am|my name is) {name}
+    <hey> it's {name} (here|speaking)
+    <hey> you are (talking|speaking) (to|with) {name}
+    (<hey>|hello|hi) my first name is {name}
+    <hey> do you know my name it is {name}
+    <hey> my (mother|father) named me {name}
+    <hey> please remember my name it is {name}
     """,
     """
     <hey> {name} is my name
@@ -46,6 +52,14 @@ ASK = Phrasings.of(
     <do> (say|tell me) my name <end>
     <q> what did i say my name was
     <q> what was my name (again|)
+    <q> what name did i (say|give you)
+    <do> repeat my name
+    <hey> i forgot my name can you help me
+    <hey> my name is what
+    <q> (what|who) did i say i was
+    <do> tell me (again|) what my name is
+    <q> can you say my name
+    <q> do you know my name
     """,
     """
     <q> do you still know my name
@@ -64,7 +78,7 @@ def sample_name(rng: random.Random) -> str:
 
 def tell_name(rng: random.Random, split: Split, name: str) -> Turn:
     """The user says their name."""
-    user = TELL.sample(rng, split, name=name.lower())
+    user = TELL.sample(rng, split, {"name": name.lower()})
     return Turn(user, f"Nice to meet you, {name}.", "name_memory")
 
 

@@ -30,7 +30,7 @@ _SMALL = [
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _VALUES = {word: value for value, word in enumerate(_SMALL)}
 _VALUES |= {word: 10 * place for place, word in enumerate(_TENS, start=2)}
-_WORD = re.compile(r"\d+|[a-z]+")
+_WORD = re.compile(r"\d+|[a-z]+|[,.;:]")
 NUMBER_WORDS = (*_SMALL, *_TENS, "hundred")
 
 
@@ -64,7 +64,7 @@ def numbers_in(text: str) -> list[int]:
             continue
         if word == "and" and open_place == 100 and index + 1 < len(words):
             continue
-        value = int(word) if word.isdigit() else _VALUES.get(word)
+        value = int(word) if word.isdigit() else 100 if word == "hundred" else _VALUES.get(word)
         if value is None:
             # "minus" is a sign only where no number stands before it.
             negative = word in ("minus", "negative") and not open_place
@@ -78,7 +78,7 @@ def numbers_in(text: str) -> list[int]:
         if word.isdigit():
             open_place = 1
         elif value >= 20:
-            open_place = 10
+            open_place = 100 if value == 100 else 10
         else:
             open_place = 1 if joins or not 0 < value < 10 else 2
         negative = False

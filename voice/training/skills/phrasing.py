@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from voice.training.skills.grammar import Grammar, Node, expand, sample
 from voice.training.skills.turns import Split
 
 LEAD_INS = Grammar(
     {
-        "hey": "(|||||hey|um|uh|so|okay|well|oh|hey parley|parley|hi parley|now|alright)",
+        "hey": "(|||||hey|um|uh|so|okay|well|oh|hey parley|parley|hi parley|now|alright"
+        "|and|and now|hello|excuse me)",
         # before a direct question
         "q": "<hey> (||||||tell me|please tell me|can you tell me|could you tell me|quick question"
         "|i have a question|one more question)",
@@ -26,6 +29,7 @@ LEAD_INS = Grammar(
     }
 )
 """What people say before and after what they want; shared by all skills."""
+_NO_SLOTS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,10 @@ class Phrasings:
         """Reads one pattern per line; `<hey> <q> <ask> <do> <end>` are the shared lead-ins."""
         return cls(_compile(train), _compile(heldout))
 
-    def sample(self, rng: random.Random, split: Split, **slots: str) -> str:
+    def sample(self, rng: random.Random, split: Split, slots: Mapping[str, str] = _NO_SLOTS) -> str:
         """One way to say it, slots filled."""
         patterns = self.train if split == "train" else self.heldout
-        text = sample(patterns[int(rng.random() * len(patterns))], rng)
-        return text.format_map(slots) if slots else text
+        return sample(patterns[int(rng.random() * len(patterns))], rng).format_map(slots)
 
     def surface_forms(self, split: Split) -> set[str]:
         """Every text of a split, slots unfilled."""

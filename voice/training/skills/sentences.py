@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import random
-import re
 from functools import cache
 
-from voice.training.skills.grammar import Grammar, Node, sample
-from voice.training.skills.lexicon import NOUN_KINDS, VERB_FRAMES, Lexicon, lexicon, plural
+from voice.training.skills.grammar import Grammar, Node, sample, with_articles
+from voice.training.skills.lexicon import (
+    NOUN_KINDS,
+    VERB_FRAMES,
+    Lexicon,
+    graded,
+    lexicon,
+    plural,
+)
 from voice.training.skills.numbers import number_words
-from voice.training.skills.tables import countries, homophones, lines
+from voice.training.skills.tables import countries, homophones, lines, rows
 
 SALAD_SHARE = 0.15
 """Part of the sentences that are random words, so that no word of the lexicon is rare."""
 
-_VOWEL_SOUND = re.compile(r"(?!eu|uni(?!n)|use|usu|one\b|once\b)[aeiou]|hour|honest|heir|honor")
+ANY_WORDS_SHARE = 0.2
+"""Part of the other sentences that take any words of a kind, sense or not."""
+
+_VERB_FORMS = {
+    "do": "base",
+    "does": "third",
+    "did": "past",
+    "done": "participle",
+    "doing": "gerund",
+}
+"""Rule → the field of `Verb` it draws from."""
 
 
 @cache
-def _patterns() -> tuple[Node, ...]:
+def _patterns() -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+    """(sensible clauses, clauses of any words)."""
     grammar = Grammar(_rules(lexicon()))
-    return tuple(grammar.compile(line) for line in lines("sentences.txt"))
+    sensible, of_any_words = (
+        tuple(grammar.compile(line) for line in lines(name))
+        for name in ("sentences.txt", "sentences_any.txt")
+    )
+    return sensible, of_any_words
 
 
 @cache
@@ -32,38 +53,33 @@ def _salad_words() -> tuple[str, ...]:
 
 def _rules(known: Lexicon) -> dict[str, str | tuple[str, ...]]:
     """Rules for sentences.txt: one per word list and verb form, and those of phrases.tsv."""
-    rules: dict[str, str | tuple[str, ...]] = {
-        name.replace("adjectives_", "adj_").replace("adverbs_", "adv_").replace("nouns_", ""): words
-        for name, words in known.kinds.items()
-    }
+    short = {"adjectives_": "adj_", "adverbs_": "adv_", "nouns_": ""}
+    rules: dict[str, str | tuple[str, ...]] = {}
+    for name, words in known.kinds.items():
+        prefix = next((prefix for prefix in short if name.startswith(prefix)), "")
+        rules[short.get(prefix, "") + name.removeprefix(prefix)] = words
+    rules["noun"] = _all_of(known, "nouns_")
+    rules["adj"] = _all_of(known, "adjectives_")
+    rules["adv"] = _all_of(known, "adverbs_")
     for kind in NOUN_KINDS:
         rules[f"{kind}s"] = tuple(map(plural, known.kinds[f"nouns_{kind}"]))
-    for frame in VERB_FRAMES:
-        verbs = known.verbs(frame)
-        rules[f"do_{frame}"] = tuple(v.base for v in verbs)
-        rules[f"does_{frame}"] = tuple(v.third for v in verbs)
-        rules[f"did_{frame}"] = tuple(v.past for v in verbs)
-        rules[f"done_{frame}"] = tuple(v.participle for v in verbs)
-        rules[f"doing_{frame}"] = tuple(v.gerund for v in verbs)
-    rules["name"] = known.kinds["names"]
+    rules["nouns"] = tuple(noun for kind in NOUN_KINDS for noun in rules[f"{kind}s"])
+    for form, field in _VERB_FORMS.items():
+        for frame in VERB_FRAMES:
+            rules[f"{form}_{frame}"] = tuple(getattr(v, field) for v in known.verbs(frame))
+        rules[form] = tuple(w for frame in VERB_FRAMES for w in rules[f"{form}_{frame}"])
+    rules["more"] = tuple(graded(word)[0] for word in known.kinds["adjectives_graded"])
+    rules["most"] = tuple(graded(word)[1] for word in known.kinds["adjectives_graded"])
     rules["country"] = tuple(c.said[0] for c in countries())
     rules["number"] = tuple(number_words(n) for n in range(2, 100))
     rules["few"] = tuple(number_words(n) for n in range(2, 13))
-    for line in lines("phrases.tsv"):
-        name, pattern = line.split("\t")
-        rules[name] = pattern
+    rules.update((name, pattern) for name, pattern in rows("phrases.tsv"))
     return rules
 
 
-def _with_articles(text: str) -> str:
-    """ "a apple" → "an apple"."""
-    if " a " not in f" {text}":
-        return text
-    words = text.split()
-    for index in range(len(words) - 1):
-        if words[index] == "a" and _VOWEL_SOUND.match(words[index + 1]):
-            words[index] = "an"
-    return " ".join(words)
+def _all_of(known: Lexicon, prefix: str) -> tuple[str, ...]:
+    kinds = (words for name, words in known.kinds.items() if name.startswith(prefix))
+    return tuple(sorted({word for words in kinds for word in words}))
 
 
 def sample_word_salad(rng: random.Random, shortest: int, longest: int) -> str:
@@ -76,11 +92,11 @@ def sample_sentence(rng: random.Random, shortest: int, longest: int) -> str:
     """A spoken sentence of `shortest` to `longest` words."""
     if rng.random() < SALAD_SHARE:
         return sample_word_salad(rng, shortest, longest)
-    patterns = _patterns()
+    patterns = _patterns()[rng.random() < ANY_WORDS_SHARE]
     while True:
         text = sample(patterns[int(rng.random() * len(patterns))], rng)
         if shortest <= text.count(" ") + 1 <= longest:
-            return _with_articles(text)
+            return with_articles(text)
 
 
 def training_sentences(rng: random.Random) -> str:

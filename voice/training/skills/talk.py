@@ -30,6 +30,10 @@ HELLO = Intent(
         (hello|hi|hey) how do you do
         (hello|hi) are you there
         (hello|hi|hey) can you hear me
+(hello|hi|hey) (i am|i'm) here
+(hello|hi|hey) nice to (see|hear) you
+(hello|hi|hey) is (anyone|anybody) there
+(oh|) it's (nice|good) to (see|meet) you
         """,
         """
         greetings (parley|)
@@ -90,6 +94,11 @@ HOW_ARE_YOU = Intent(
         (|||hello|hi|hey|so) how do you feel (today|)
         (|||hello|hi|hey|so) how is your day (going|)
         (hello|hi|hey|) are you (okay|well|fine|all right|feeling well) (today|)
+(|||hello|hi|hey|so) how are you my friend
+(|||hello|hi|hey|so) how do you do today
+(|||hello|hi|hey|so) how was your day
+(hello|hi|hey|) i am fine how are you
+(hello|hi|hey|) i hope you are (well|fine)
         """,
         """
         (hello|hi|hey|) how are things (today|)
@@ -116,6 +125,12 @@ NAME = Intent(
         <q> who am i talking to
         <do> introduce yourself <end>
         <q> do you have a name
+<q> what is the name of this assistant
+<do> tell me who you are
+<do> tell me something about yourself
+<hey> i don't know your name
+<hey> your name (please|)
+<hey> parley (is that|is this) your name
         """,
         """
         <q> what should i call you
@@ -157,6 +172,12 @@ ABILITIES = Intent(
         <q> what (things|kinds of things) can you do
         <q> what are you good at
         <q> what are your skills
+<do> tell me what you can do
+<do> tell me what i can ask you
+<do> help me
+<hey> i need help
+<q> what do you do
+<q> what kind of questions can i ask (you|)
         """,
         """
         <q> what are your abilities
@@ -183,6 +204,12 @@ THANKS = Intent(
         great (job|work) (thank you|thanks)
         thank you thank you
         thanks parley you are (great|the best|very kind)
+(thank you|thanks) (that was|that's) (exactly|just|) what i (needed|wanted)
+thank you for (talking|speaking) (to|with) me
+thank you for (the|your) (great|good|quick|nice) answer
+(very|so) (nice|good|kind) of you (thank you|thanks)
+good (job|work) parley (thank you|thanks)
+i want to say thank you
         """,
         """
         i (really|) appreciate (it|your help|that)
@@ -191,6 +218,8 @@ THANKS = Intent(
         thank you kindly
         i am (very|so|) grateful
         thanks for answering (me|my question)
+that helped (me|) a lot
+i owe you one
         many many thanks
         """,
     ),
@@ -212,6 +241,12 @@ GOODBYE = Intent(
         (|okay|well) let's talk (again|) (later|tomorrow)
         take care (bye|goodbye|)
         (|okay) catch you later
+(|okay|well) goodbye and (thank you|thanks|good night)
+(|okay|well) (thank you|thanks) and goodbye
+(|okay|well) i (will|must) say good night
+(|okay|well) i am going (home|to bed|to sleep)
+(|okay|well) we are done (for today|for now|) (bye|goodbye|)
+(|okay|well) see you
         """,
         """
         farewell (parley|my friend|)
@@ -221,12 +256,14 @@ GOODBYE = Intent(
         i (will|want to) say goodbye (now|)
         (i'm|i am) off now
         bye and take care
+good night and sleep well
+that's it for today bye
         """,
     ),
     "Goodbye!",
 )
 
-_INTENTS = {
+INTENTS = {
     "greeting": (HELLO, HELLO, MORNING, AFTERNOON, EVENING, HOW_ARE_YOU, HOW_ARE_YOU),
     "identity": (NAME, NAME, WHAT_ARE_YOU, ABILITIES),
     "thanks": (THANKS,),
@@ -235,7 +272,7 @@ _INTENTS = {
 
 
 def _sample(skill: str, rng: random.Random, split: Split) -> Turn:
-    intent = rng.choice(_INTENTS[skill])
+    intent = rng.choice(INTENTS[skill])
     return Turn(intent.phrasings.sample(rng, split), intent.reply, skill)
 
 

@@ -28,6 +28,18 @@ REPEAT = Phrasings.of(
     <do> say the sentence {text}
     <do> say the following {text}
     <hey> (let us|let's) play repeat after me {text}
+    <hey> i say {text} now you say it
+    <do> copy me {text}
+    <do> echo {text}
+    <do> repeat exactly what i say {text}
+    <do> repeat this for me {text}
+    <do> repeat my words {text}
+    <do> repeat after me the sentence {text}
+    <do> repeat after me the words {text}
+    <do> say exactly {text}
+    <do> say out loud {text}
+    <hey> listen and repeat {text}
+    <hey> say it with me {text}
     """,
     """
     <do> say this {text}
@@ -57,6 +69,19 @@ SPELL = Phrasings.of(
     <ask> how {word} is spelled
     <ask> how you spell {word}
     <q> what is the spelling of {word}
+    <hey> what about spelling {word}
+    <hey> i don't know how to spell {word}
+    <hey> spelling of {word} <end>
+    <do> help me spell {word}
+    <do> help me to spell the word {word}
+    <q> how is {word} written
+    <do> tell me how to spell {word}
+    <do> tell me the spelling of {word}
+    <q> can you spell {word}
+    <q> (what|which) letters do i need (for|to write) {word}
+    <do> say the letters of {word} <end>
+    <q> how should i spell {word}
+    <do> spell for me the word {word}
     """,
     """
     <q> how would you spell {word} <end>
@@ -93,7 +118,7 @@ def _spelling_words() -> tuple[str, ...]:
 def sample_repeat(rng: random.Random, split: Split) -> Turn:
     """A sentence of open vocabulary, two to seven words, said again."""
     text = sample_sentence(rng, 2, 7)
-    return Turn(REPEAT.sample(rng, split, text=text), as_sentence(text), "repeat")
+    return Turn(REPEAT.sample(rng, split, {"text": text}), as_sentence(text), "repeat")
 
 
 def sample_spell(rng: random.Random, split: Split) -> Turn:
@@ -103,4 +128,4 @@ def sample_spell(rng: random.Random, split: Split) -> Turn:
     while len(word) > 6 and rng.random() < 0.4:  # shorter words are asked more often
         word = rng.choice(words)
     accept = tuple(spelled(other) for other in homophones().get(word, ()))
-    return Turn(SPELL.sample(rng, split, word=word), spelled(word), "spell", accept)
+    return Turn(SPELL.sample(rng, split, {"word": word}), spelled(word), "spell", accept)

@@ -1,0 +1,244 @@
+"""The generated conversations: split by phrasing, always right, always sayable."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import get_args
+
+import pytest
+
+from voice.training.skills import (
+    SKILLS,
+    Conversation,
+    Split,
+    Turn,
+    arithmetic,
+    is_right,
+    knowledge,
+    memory,
+    sample_conversation,
+    sample_memory,
+    sample_turn,
+    talk,
+    training_sentences,
+    unknown,
+    wording,
+)
+from voice.training.skills.phrasing import Phrasings
+from voice.training.skills.tables import countries, opposites
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+SAID = re.compile(r"[a-z']+( [a-z']+)*")
+WRITTEN = re.compile(r"[A-Z][A-Za-z' ,.!?-]*[.!?]")
+
+
+def _intents(skill: str) -> list[Phrasings]:
+    if skill in talk.INTENTS:
+        return list(dict.fromkeys(intent.phrasings for intent in talk.INTENTS[skill]))
+    return {
+        "add": [arithmetic.ADD],
+        "subtract": [arithmetic.SUBTRACT],
+        "multiply": [arithmetic.MULTIPLY],
+        "capital": [knowledge.CAPITAL],
+        "opposite": [knowledge.OPPOSITE],
+        "next_day": [
+            *(knowledge.DAY_AFTER, knowledge.DAY_BEFORE),
+            *(knowledge.MONTH_AFTER, knowledge.MONTH_BEFORE),
+        ],
+        "repeat": [wording.REPEAT],
+        "spell": [wording.SPELL],
+        "name_memory": [memory.TELL, memory.ASK],
+        "not_understood": [unknown.OUT_OF_SCOPE],
+    }[skill]
+
+
+def _samples(skill: str, split: Split, count: int = 400) -> list[Turn]:
+    rng = random.Random(f"{skill} {split}")
+    return [sample_turn(rng, skill, split) for _ in range(count)]
+
+
+def test_conversations_repeat_with_the_same_seed() -> None:
+    def draw(seed: int) -> list[Conversation]:
+        rng = random.Random(seed)
+        return [sample_conversation(rng, "train") for _ in range(50)]
+
+    assert draw(1) == draw(1) != draw(2)
+
+
+@pytest.mark.parametrize("skill", SKILLS)
+def test_skill_has_twenty_phrasings_with_a_third_held_out(skill: str) -> None:
+    train = sum(len(intent.train) for intent in _intents(skill))
+    heldout = sum(len(intent.heldout) for intent in _intents(skill))
+    assert train + heldout >= 20
+    assert heldout >= (train + heldout) / 5
+    assert all(len(intent.surface_forms("train")) >= 30 for intent in _intents(skill))
+
+
+@pytest.mark.parametrize("skill", SKILLS)
+def test_skill_phrasings_of_training_are_never_held_out(skill: str) -> None:
+    for intent in _intents(skill):
+        assert not intent.surface_forms("train") & intent.surface_forms("heldout")
+    train = {turn.user for turn in _samples(skill, "train", 2000)}
+    assert not train & {turn.user for turn in _samples(skill, "heldout", 2000)}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("skill", SKILLS)
+def test_turn_is_sayable_right_and_short(skill: str, split: Split) -> None:
+    for turn in _samples(skill, split):
+        assert turn.skill == skill
+        assert SAID.fullmatch(turn.user), turn
+        assert WRITTEN.fullmatch(turn.reply), turn
+        assert len(turn.reply.split()) <= 25
+        for right in (turn.reply, *turn.accept, turn.reply.upper(), turn.reply.replace(",", "")):
+            assert is_right(turn, right), (turn, right)
+
+
+@pytest.mark.parametrize("skill", SKILLS)
+def test_reply_to_another_question_is_wrong(skill: str) -> None:
+    turns = _samples(skill, "train", 100)
+    # Not "repeat": a free sentence may happen to hold the right word.
+    others = [other for other in SKILLS if other not in (skill, "repeat")]
+    strangers = {t.reply for other in others for t in _samples(other, "train", 20)}
+    for turn in turns:
+        assert not is_right(turn, "")
+        own = {t.reply for t in turns} - {turn.reply, *turn.accept}
+        assert not any(is_right(turn, reply) for reply in own), turn
+        # One sum may have the result of another; so may "hot" and "warm" have one opposite.
+        unlike = {reply for reply in strangers if reply.split()[-1] != turn.reply.split()[-1]}
+        assert not any(is_right(turn, reply) for reply in unlike - set(turn.accept)), turn
+
+
+@pytest.mark.parametrize(
+    ("turn", "right", "wrong"),
+    [
+        (
+            Turn("what is three plus four", "The answer is seven.", "add"),
+            ["seven", "7", "Three plus four is seven.", "3 + 4 = 7"],
+            [
+                "The answer is eight.",
+                "seven or eight",
+                "seventeen",
+                "seventy",
+                "minus seven",
+                "Seven minus three.",
+            ],
+        ),
+        (
+            Turn("forty plus two", "The answer is forty two.", "add"),
+            ["Forty-two!", "42", "It is 42."],
+            ["forty", "two", "twenty four", "forty, two hundred"],
+        ),
+        (
+            Turn("the capital of france", "The capital of France is Paris.", "capital"),
+            ["Paris", "It is paris.", "Paris, the capital of France."],
+            ["The capital of France is Rome.", "Paris or Rome", "The capital of Italy is Paris."],
+        ),
+        (
+            Turn(
+                "the capital of bolivia", "The capital of Bolivia is Sucre.", "capital", ("La Paz",)
+            ),
+            ["Sucre", "The capital of Bolivia is La Paz."],
+            ["The capital of Bolivia is Lima."],
+        ),
+        (
+            Turn("repeat don't go home", "Don't go home.", "repeat"),
+            ["don't go home", "DON'T GO HOME!"],
+            ["Do not go home.", "Go home.", "Don't go home now."],
+        ),
+        (
+            Turn("how do you spell cat", "C, A, T.", "spell"),
+            ["c a t", "C-A-T"],
+            ["cat", "C, A, P.", "C, A, T, S."],
+        ),
+        (
+            Turn("the opposite of hot", "The opposite of hot is cold.", "opposite"),
+            ["cold", "It is cold."],
+            ["The opposite of hot is hot.", "The opposite of cold is hot.", "warm"],
+        ),
+        (
+            Turn("what day is after monday", "The day after Monday is Tuesday.", "next_day"),
+            ["tuesday", "It is Tuesday."],
+            ["The day after Monday is Monday.", "Wednesday", "Tuesday or Wednesday"],
+        ),
+        (
+            Turn("what is my name", "Your name is Anna.", "name_memory"),
+            ["anna", "You are Anna."],
+            ["Your name is Mary.", "You have not told me your name yet."],
+        ),
+    ],
+    ids=lambda value: value.skill if isinstance(value, Turn) else "",
+)
+def test_is_right_judges_the_answer_and_not_its_form(
+    turn: Turn, right: list[str], wrong: list[str]
+) -> None:
+    assert [reply for reply in right if not is_right(turn, reply)] == []
+    assert [reply for reply in wrong if is_right(turn, reply)] == []
+
+
+def test_either_apology_is_right_for_what_cannot_be_answered() -> None:
+    turn = _samples("not_understood", "train", 1)[0]
+    assert is_right(turn, unknown.NOT_KNOWN)
+    assert is_right(turn, unknown.NOT_UNDERSTOOD)
+    assert not is_right(turn, "The answer is seven.")
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_memory_asks_for_the_name_that_was_told(split: Split) -> None:
+    rng = random.Random(3)
+    for _ in range(300):
+        first, *between, last = sample_memory(rng, split).turns
+        name = re.fullmatch(r"Nice to meet you, (\w+)\.", first.reply)
+        assert name
+        assert name[1].lower() in first.user.split()
+        assert last.reply == f"Your name is {name[1]}."
+        assert all(turn.skill != "name_memory" for turn in between)
+
+
+def test_conversation_never_contradicts_what_was_told() -> None:
+    rng = random.Random(4)
+    lengths = []
+    for _ in range(5000):
+        turns = sample_conversation(rng, "train").turns
+        lengths.append(len(turns))
+        told = [index for index, turn in enumerate(turns) if turn.reply.startswith("Nice to")]
+        unknown_name = [i for i, turn in enumerate(turns) if turn.reply == memory.NAME_NOT_TOLD]
+        assert not told or told == [0]
+        assert not (told and unknown_name)
+    assert set(lengths) == {1, 2, 3, 4}
+    assert 0.45 < lengths.count(1) / len(lengths) < 0.7
+
+
+def test_the_same_question_never_has_two_answers() -> None:
+    rng = random.Random(5)
+    seen: dict[str, Turn] = {}
+    for skill in SKILLS:
+        for _ in range(3000):
+            turn = sample_turn(rng, skill, "train")
+            first = seen.setdefault(turn.user, turn)
+            assert is_right(turn, first.reply), (turn, first)
+
+
+def test_tables_are_large_enough() -> None:
+    assert len(countries()) >= 190
+    assert sum(country.is_well_known for country in countries()) >= 60
+    assert len(opposites()) >= 400
+    asked = {turn.reply for turn in _samples("capital", "train", 5000)}
+    assert len(asked) >= 190
+
+
+def test_unknown_skill_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="choose one of greeting"):
+        sample_turn(random.Random(0), "juggling", "train")
+
+
+def test_training_sentences_are_sayable_and_cover_the_lexicon() -> None:
+    rng = random.Random(6)
+    words: set[str] = set()
+    for _ in range(40_000):
+        text = training_sentences(rng)
+        assert SAID.fullmatch(text), text
+        assert 3 <= len(text.split()) <= 12
+        words.update(text.split())
+    assert len(words) > 9000
