@@ -11,6 +11,13 @@ from voice.training.skills.numbers import numbers_in
 from voice.training.skills.tables import countries, lines, opposites, spoken
 from voice.training.skills.turns import Turn
 
+_FRAME = frozenset(
+    "a an and answer are be before after called capital city comes day hello hi i is it it's its "
+    "know meet month name nice of opposite remember that that's the think to word would yes you "
+    "you're your".split()
+)
+"""Words in which an answer may be dressed."""
+
 
 def normalized(text: str) -> str:
     """Lower case, letters, digits and apostrophes, single spaces; typographic apostrophes too."""
@@ -38,7 +45,9 @@ def _is_calculated(turn: Turn, reply: str) -> bool:
 
 
 def _names_only(phrases: Callable[[], Iterable[str]]) -> Callable[[Turn, str], bool]:
-    """A check that a right one of these phrases is named, and no other that was not asked about."""
+    """A check that a right one of these phrases is named and no other that was not asked about,
+    in the words of the question, of the answer and of `_FRAME`.
+    """
 
     @cache
     def pattern() -> re.Pattern[str]:
@@ -53,7 +62,11 @@ def _names_only(phrases: Callable[[], Iterable[str]]) -> Callable[[Turn, str], b
         right = {answer for model in models for answer in found(_answer(model))}
         asked = {name for text in (turn.user, *models) for name in found(text)} - right
         answer = found(_answer(reply)) - asked
-        return bool(answer) and answer <= right and found(reply) <= asked | right
+        known = {word for text in (turn.user, *models) for word in normalized(text).split()}
+        is_to_the_point = set(normalized(reply).split()) <= known | _FRAME
+        return (
+            is_to_the_point and bool(answer) and answer <= right and found(reply) <= asked | right
+        )
 
     return check
 
