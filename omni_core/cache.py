@@ -68,7 +68,7 @@ class MambaCache:
         return MambaCache(self.conv.clone(), self.ssm.clone(), self.constants)
 
 
-class _Rows:
+class KVRows:
     """Key and value buffers [1, J, S, D], and the caches that read them."""
 
     __slots__ = ("keys", "readers", "values")
@@ -76,6 +76,12 @@ class _Rows:
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         self.keys, self.values = keys, values
         self.readers: weakref.WeakSet[KVCache] = weakref.WeakSet()
+
+    def evict(self, but: "KVCache | None" = None) -> None:
+        """Moves the readers, all or all but one, to buffers of their own."""
+        for reader in list(self.readers):
+            if reader is not but:
+                reader.reserve(reader.length)
 
 
 class KVCache:
@@ -93,9 +99,9 @@ class KVCache:
     def __init__(self, keys: Tensor, values: Tensor, length: int = 0) -> None:
         """Takes buffers [1, J, S, D] that hold `length` positions."""
         self.length = length
-        self._attach(_Rows(keys, values))
+        self._attach(KVRows(keys, values))
 
-    def _attach(self, store: _Rows) -> None:
+    def _attach(self, store: KVRows) -> None:
         self._store = store
         store.readers.add(self)
 
@@ -135,12 +141,18 @@ class KVCache:
             buffer = used.new_empty(*used.shape[:2], capacity, used.shape[3])
             buffer[:, :, : self.length] = used
             buffers.append(buffer)
-        self.move(*buffers)
-
-    def move(self, keys: Tensor, values: Tensor) -> None:
-        """Goes on with these buffers, which already hold the history; its forks keep the old."""
         self._store.readers.discard(self)
-        self._attach(_Rows(keys, values))
+        self._attach(KVRows(*buffers))
+
+    def settle(self, store: KVRows) -> None:
+        """Makes this store the one to write to, alone; forks that read it too move out."""
+        if self._store is not store:
+            for buffer, used in zip((store.keys, store.values), self.used, strict=True):
+                buffer[:, :, : self.length] = used
+            self._store.readers.discard(self)
+            self._attach(store)
+        elif len(store.readers) > 1:
+            store.evict(but=self)
 
     def snapshot(self) -> int:
         """The length is enough: nothing below it is overwritten before a restore."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from omni_core.attention import Attention
 from omni_core.cache import Cache, DecoderState
 from omni_core.config import LayerKind, ModelConfig
+from omni_core.graphs import DecodeGraph
 from omni_core.layers import MLP, RMSNorm
 from omni_core.mamba import MambaMixer
 from omni_core.moe import MoE
@@ -84,6 +85,7 @@ class OmniDecoder(nn.Module):
         self.config = config
         self.backbone = Backbone(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self._graphs: dict[int, DecodeGraph] = {}
         self._blocks: list[Block] = list(self.backbone.layers)  # type: ignore[arg-type]
 
     @property
@@ -266,18 +268,66 @@ class OmniDecoder(nn.Module):
             for block in blocks:
                 self._pass([state], [block])
             rest.append(last)
-        last = self._pass(states, rest)
-        logits = F.linear(self.backbone.norm_f(last), self.lm_head.weight).float()
+        if self._captures and all(len(last) == 1 for last in rest):
+            logits = self._decode(states, torch.cat(rest))
+        else:
+            logits = self._head(self._pass(states, rest))
         for row, state in enumerate(states):
             state.logits = logits[row]
         return logits
+
+    def _head(self, x: Tensor) -> Tensor:
+        """Logits [B, vocab] in float32 of the blocks' output [B, hidden]."""
+        return F.linear(self.backbone.norm_f(x), self.lm_head.weight).float()
+
+    def _layers(self, x: Tensor, caches: Sequence[Sequence[Any]], lengths: Sequence[int]) -> Tensor:
+        """The blocks over new positions [ΣT, hidden]; `caches` by block, then by session."""
+        for block, own in zip(self._blocks, caches, strict=True):
+            x = block.resume(x, own, lengths)
+        return x
+
+    def _logits(self, x: Tensor, caches: Sequence[Sequence[Any]], lengths: Sequence[int]) -> Tensor:
+        """Blocks and head over one new position per session [B, hidden]."""
+        return self._head(self._layers(x, caches, lengths))
+
+    @property
+    def _captures(self) -> bool:
+        """Whether decode steps run as graphs: where grouped products need no help of the host."""
+        weight = self.lm_head.weight
+        return (
+            weight.is_cuda
+            and weight.dtype == torch.bfloat16
+            and torch.cuda.get_device_capability(weight.device) >= (9, 0)
+        )
+
+    def _decode(self, states: Sequence[DecoderState], x: Tensor) -> Tensor:
+        """One position per session through a graph; logits [B, vocab]."""
+        needed = max(state.position for state in states) + 1
+        graph = self._graphs.get(len(states))
+        if graph is None or graph.capacity < needed:
+            if graph is not None:
+                graph.release()
+            capacity = 1 << max(needed - 1, 1023).bit_length()
+            graph = DecodeGraph(self._logits, self.new_state, len(states), capacity, x[:1])
+            self._graphs[len(states)] = graph
+        logits = graph.step(states, x)
+        for state in states:
+            state.position += 1
+            state.pending = None
+        return logits
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "OmniDecoder":
+        """Moving the weights makes graphs void: they know addresses."""
+        for graph in self._graphs.values():
+            graph.release()
+        self._graphs.clear()
+        return super()._apply(fn, recurse)
 
     def _pass(self, states: Sequence[DecoderState], parts: Sequence[Tensor]) -> Tensor:
         """One pass of the blocks; the last hidden state of every session [B, hidden]."""
         lengths = [len(part) for part in parts]
         x = parts[0] if len(parts) == 1 else torch.cat(list(parts))
-        for index, block in enumerate(self._blocks):
-            x = block.resume(x, [state.caches[index] for state in states], lengths)
+        x = self._layers(x, list(zip(*(state.caches for state in states), strict=True)), lengths)
         for state, length in zip(states, lengths, strict=True):
             state.position += length
             state.pending = None

@@ -83,9 +83,10 @@ class Experts(nn.Module):
         """Sums the chosen experts' outputs [T, hidden], given `weights` and `chosen` [T, k]."""
         if x.is_cpu and len(x) <= FEW and not torch.is_grad_enabled():
             return self._one_by_one(x, weights, chosen)
-        flat = chosen.flatten()
-        order = flat.argsort(stable=True)
-        ends = torch.bincount(flat, minlength=self.up_proj.shape[0]).cumsum(0).to(torch.int32)
+        # Positions sorted by expert, and where each expert's end; nothing here waits for a device.
+        experts, order = chosen.flatten().sort(stable=True)
+        every = torch.arange(len(self.up_proj), device=x.device)
+        ends = torch.searchsorted(experts, every, right=True, out_int32=True)
         rows = x[order // chosen.shape[-1]]
         inner = F.relu(F.grouped_mm(rows, self.up_proj.transpose(1, 2), offs=ends)).square()
         outs = F.grouped_mm(inner, self.down_proj.transpose(1, 2), offs=ends)

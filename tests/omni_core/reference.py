@@ -39,7 +39,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "one_expert": {"num_experts_per_tok": 1, "hybrid_override_pattern": "ME*ME"},
     "many_experts": {"n_routed_experts": 16, "num_experts_per_tok": 6},
     "expert_groups": {"n_routed_experts": 12, "n_group": 3, "topk_group": 2},
-    "no_conv_bias": {"use_conv_bias": False, "hybrid_override_pattern": "MMEM"},
+    "no_conv_bias": {"use_conv_bias": False, "hybrid_override_pattern": "MM*EM"},
     "wide_heads": {"num_key_value_heads": 1, "head_dim": 24, "hybrid_override_pattern": "M*M*-E"},
     "raw_weights": {"norm_topk_prob": False, "routed_scaling_factor": 1.0, "conv_kernel": 3},
 }
