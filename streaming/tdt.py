@@ -8,7 +8,7 @@ Letters: T encoder steps, D their width, W width of the prediction network, V to
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from streaming.config import EncoderConfig
-from streaming.encoder import STEP_MS, EncoderStream, EncoderUpdate, ParakeetEncoder, StreamSettings
+from streaming.encoder import STEP_MS, ParakeetEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +102,6 @@ class TimedToken:
     def end_ms(self) -> int:
         """Where it ends, from the start of the audio."""
         return (self.start_step + self.duration_steps) * STEP_MS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedWord:
-    """A word and where it is spoken, in ms from the start of the audio."""
-
-    text: str
-    start_ms: int
-    end_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -251,74 +242,3 @@ class ParakeetTdt(nn.Module):
         """Tokens of a whole audio, see `ParakeetEncoder.encode` for what it may be."""
         steps = self.encoder.encode(waveform, sampling_rate=sampling_rate)
         return self.decode(steps, self.new_state())[0]
-
-    def open_stream(self, settings: StreamSettings | None = None) -> "TdtStream":
-        """Opens a stream of captions."""
-        return TdtStream(self, self.encoder.open_stream(settings))
-
-
-class TdtStream:
-    """Captions of one speaker: `tokens` follows the encoder's drafts, and after `flush` equals
-    `transcribe`."""
-
-    def __init__(self, model: ParakeetTdt, stream: EncoderStream) -> None:
-        self._model = model
-        self._stream = stream
-        self.reset()
-
-    def feed(self, samples: Tensor | np.ndarray, *, sampling_rate: int = 16000) -> list[TimedToken]:
-        """Takes the next samples; returns all tokens since the last reset, drafts included."""
-        return self._apply(self._stream.feed(samples, sampling_rate=sampling_rate))
-
-    def flush(self) -> list[TimedToken]:
-        """Returns the tokens of the audio so far, exactly."""
-        return self._apply(self._stream.flush())
-
-    def reset(self) -> None:
-        """Starts the next turn; the session's statistics stay."""
-        self._stream.reset()
-        self.tokens: list[TimedToken] = []
-        # Where decoding may have to resume: the decoder's state and the number of tokens before.
-        self._marks = [(self._model.new_state(), 0)]
-
-    def _apply(self, update: EncoderUpdate) -> list[TimedToken]:
-        if len(update.steps):
-            while self._marks[-1][0].seen_steps > update.start_step:
-                self._marks.pop()
-            state, kept = self._marks[-1]
-            assert state.seen_steps == update.start_step, (state.seen_steps, update.start_step)
-            del self.tokens[kept:]
-            # Later updates start where the settled steps end, or where a full clip ended.
-            full_clips = min(update.num_final, update.num_settled)
-            known = 0
-            for bound in sorted({full_clips, update.num_settled} - {0}):
-                state = self._extend(update.steps[known:bound], state)
-                self._marks.append((state, len(self.tokens)))
-                known = bound
-            self._extend(update.steps[known:], state)
-        return list(self.tokens)
-
-    def _extend(self, steps: Tensor, state: TdtState) -> TdtState:
-        new, state = self._model.decode(steps, state)
-        self.tokens += new
-        return state
-
-
-def join_words(tokens: Sequence[TimedToken], piece_of: Callable[[int], str]) -> list[TimedWord]:
-    """Puts tokens together to words.
-
-    Args:
-        tokens: in order.
-        piece_of: the SentencePiece piece of a token; "▁" opens a word.
-    """
-    words: list[TimedWord] = []
-    for each in tokens:
-        piece = piece_of(each.token)
-        text = piece.removeprefix("▁")
-        if words and not piece.startswith("▁"):
-            last = words.pop()
-            text, start_ms = last.text + text, last.start_ms
-        else:
-            start_ms = each.start_ms
-        words.append(TimedWord(text=text, start_ms=start_ms, end_ms=each.end_ms))
-    return [word for word in words if word.text]

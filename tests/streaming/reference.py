@@ -3,7 +3,12 @@
 import torch
 from torch import Tensor, nn
 from transformers import ParakeetEncoder as ReferenceEncoder
-from transformers import ParakeetEncoderConfig, ParakeetFeatureExtractor
+from transformers import (
+    ParakeetEncoderConfig,
+    ParakeetFeatureExtractor,
+    ParakeetForTDT,
+    ParakeetTDTConfig,
+)
 
 from streaming.config import EncoderConfig, MelConfig
 from streaming.conformer import FastConformer
@@ -16,6 +21,9 @@ SHAPES = [
     {"subsampling_conv_channels": 8, "num_hidden_layers": 1, "num_attention_heads": 1},
 ]
 """Differences from `tiny_reference_config`'s own sizes."""
+
+VOCAB = 17
+BLANK = VOCAB - 1
 
 
 def tiny_reference_config(**changes: object) -> ParakeetEncoderConfig:
@@ -54,6 +62,31 @@ def tiny_pair(**changes: object) -> tuple[FastConformer, ReferenceEncoder]:
     ours = FastConformer(EncoderConfig.from_dict(config.to_dict())).eval()
     ours.load_state_dict(reference.state_dict())
     return ours, reference
+
+
+def tiny_tdt_reference(seed: int, layers: int, max_symbols: int = 10) -> ParakeetForTDT:
+    torch.manual_seed(seed)
+    config = ParakeetTDTConfig(
+        vocab_size=VOCAB,
+        blank_token_id=BLANK,
+        pad_token_id=2,
+        decoder_hidden_size=24,
+        num_decoder_layers=layers,
+        durations=[0, 1, 2, 3, 4],
+        max_symbols_per_step=max_symbols,
+        encoder_config=tiny_reference_config().to_dict(),
+    )
+    model = ParakeetForTDT(config).eval()
+    randomise(model)
+    # What differs from step to step, and from token to token, has to decide.
+    project, head = model.encoder_projector, model.joint.head
+    project.weight.data *= 6.0
+    model.decoder.embedding.weight.data *= 3.0
+    with torch.no_grad():
+        mean = model.encoder(torch.randn(1, 400, 16)).last_hidden_state.mean((0, 1))
+        project.bias.copy_(-project.weight @ mean)
+        head.bias.zero_()
+    return model
 
 
 def reference_features(waveform: Tensor, mel: MelConfig) -> Tensor:

@@ -5,56 +5,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import ParakeetForTDT, ParakeetTDTConfig
 
-from streaming.tdt import ParakeetTdt, TdtConfig, TimedToken, join_words
+from streaming.tdt import ParakeetTdt, TdtConfig, TimedToken
 from tests.streaming.reference import (
-    randomise,
+    BLANK,
+    VOCAB,
     reference_features,
     speechlike,
-    tiny_reference_config,
+    tiny_tdt_reference,
 )
-
-VOCAB = 17
-BLANK = VOCAB - 1
-
-
-def tiny_reference(seed: int, layers: int, max_symbols: int = 10) -> ParakeetForTDT:
-    torch.manual_seed(seed)
-    config = ParakeetTDTConfig(
-        vocab_size=VOCAB,
-        blank_token_id=BLANK,
-        pad_token_id=2,
-        decoder_hidden_size=24,
-        num_decoder_layers=layers,
-        durations=[0, 1, 2, 3, 4],
-        max_symbols_per_step=max_symbols,
-        encoder_config=tiny_reference_config().to_dict(),
-    )
-    model = ParakeetForTDT(config).eval()
-    randomise(model)
-    # What differs from step to step, and from token to token, has to decide.
-    project, head = model.encoder_projector, model.joint.head
-    project.weight.data *= 6.0
-    model.decoder.embedding.weight.data *= 3.0
-    with torch.no_grad():
-        mean = model.encoder(torch.randn(1, 400, 16)).last_hidden_state.mean((0, 1))
-        project.bias.copy_(-project.weight @ mean)
-        head.bias.zero_()
-    return model
-
-
-@pytest.fixture(scope="module")
-def recogniser(tmp_path_factory: pytest.TempPathFactory) -> ParakeetTdt:
-    directory = tmp_path_factory.mktemp("tdt")
-    tiny_reference(3, 1).save_pretrained(directory)
-    return ParakeetTdt.load(directory)
 
 
 @pytest.mark.parametrize(("seed", "layers"), [(11, 2), (9, 1), (1, 2), (6, 1), (4, 2)])
 def test_transcription_equals_reference(tmp_path: Path, seed: int, layers: int) -> None:
     # transformers reads the limit for RNN-T only, so none of these may reach it.
-    reference = tiny_reference(seed, layers, max_symbols=100)
+    reference = tiny_tdt_reference(seed, layers, max_symbols=100)
     reference.save_pretrained(tmp_path)
     ours = ParakeetTdt.load(tmp_path)
     waveform = speechlike(60000)
@@ -100,36 +65,6 @@ def test_tokens_of_any_split_are_those_of_the_whole(
     )
 
 
-@settings(max_examples=15)
-@given(
-    lengths=st.lists(st.sampled_from([160, 1280, 5000, 16000]), min_size=1, max_size=10),
-    flush_after=st.sets(st.integers(0, 9)),
-)
-def test_captions_after_a_flush_are_the_transcription(
-    recogniser: ParakeetTdt, lengths: list[int], flush_after: set[int]
-) -> None:
-    waveform = speechlike(sum(lengths))
-    stream, fed = recogniser.open_stream(), 0
-    for index, piece in enumerate(waveform.split(lengths)):
-        stream.feed(piece)
-        fed += len(piece)
-        if index in flush_after:
-            assert stream.flush() == recogniser.transcribe(waveform[:fed])
-    assert stream.flush() == recogniser.transcribe(waveform)
-    stream.reset()
-    assert stream.tokens == []
-    stream.feed(waveform)
-    assert stream.flush() == recogniser.transcribe(waveform)
-
-
-def test_captions_cross_the_clip_boundary(recogniser: ParakeetTdt) -> None:
-    waveform = speechlike(480_000 + 20_000)
-    stream = recogniser.open_stream()
-    for piece in waveform.split(100_000):
-        stream.feed(piece)
-    assert stream.flush() == recogniser.transcribe(waveform)
-
-
 def test_decoder_that_never_moves_on_is_made_to(recogniser: ParakeetTdt) -> None:
     stuck = ParakeetTdt(recogniser.config)
     stuck.load_state_dict(recogniser.state_dict())
@@ -138,24 +73,10 @@ def test_decoder_that_never_moves_on_is_made_to(recogniser: ParakeetTdt) -> None
     assert [token.start_step for token in tokens] == [0] * 10 + [1] * 10 + [2] * 10
 
 
-def test_words_are_joined_from_pieces_with_their_times() -> None:
-    pieces = ["▁he", "llo", ",", "▁world", "▁"]
-    tokens = [
-        TimedToken(token=index, start_step=2 * index, duration_steps=1)
-        for index in range(len(pieces))
-    ]
-    words = join_words(tokens, pieces.__getitem__)
-    assert [(word.text, word.start_ms, word.end_ms) for word in words] == [
-        ("hello,", 0, 400),
-        ("world", 480, 560),
-    ]
-    assert join_words([], pieces.__getitem__) == []
-
-
 def test_directory_that_is_no_recogniser_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ParakeetForTDT checkpoint"):
         ParakeetTdt.load(tmp_path)
-    tiny_reference(0, 2).save_pretrained(tmp_path)
+    tiny_tdt_reference(0, 2).save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"num_decoder_layers": 1}))
     with pytest.raises(ValueError, match="do not fit"):
@@ -172,6 +93,6 @@ def test_directory_that_is_no_recogniser_names_the_remedy(tmp_path: Path) -> Non
     ],
 )
 def test_config_that_does_not_fit_is_refused(change: dict, words: str) -> None:
-    config = tiny_reference(0, 2).config.to_dict()
+    config = tiny_tdt_reference(0, 2).config.to_dict()
     with pytest.raises(ValueError, match=words):
         TdtConfig.from_dict(config | change)
