@@ -51,6 +51,13 @@ ADD = Phrasings.of(
     <do> sum {a} and {b} <end>
     <do> put {a} and {b} together <end>
     <q> how much do {a} and {b} add up to
+    <q> what are {a} and {b} together
+    <q> what would {a} plus {b} be
+    <hey> {a} plus {b} what does that make
+    <q> (when|if) you put {a} and {b} together what do you get
+    <hey> {a} and {b} what is the sum
+    <hey> i want to add {a} and {b}
+    <q> if you have {a} <items> and i give you {b} how many <items> do you have
     """,
 )
 
@@ -95,6 +102,11 @@ SUBTRACT = Phrasings.of(
     <q> what is left when {b} is taken from {a}
     <q> what is {b} subtracted from {a} <end>
     <do> give me {a} minus {b} <end>
+    <q> what would {a} minus {b} be
+    <hey> {a} minus {b} what does that make
+    <hey> {a} take away {b} is what
+    <hey> i want to subtract {b} from {a}
+    <q> if you have {a} <items> and i take {b} how many are left
     """,
 )
 
@@ -139,6 +151,13 @@ MULTIPLY = Phrasings.of(
     <do> take {a} times {b} <end>
     <ask> what you get when you multiply {a} by {b}
     <q> what is the result of {a} times {b} <end>
+    <q> what would {a} times {b} be
+    <hey> {a} times {b} what does that make
+    <hey> i want to multiply {a} by {b}
+    <do> give me {a} times {b} <end>
+    <q> what do {a} times {b} make
+    <hey> {a} and {b} what is the product
+    <q> how many <items> are in {a} bags of {b} <items>
     """,
 )
 

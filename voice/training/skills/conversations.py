@@ -7,8 +7,20 @@ from collections.abc import Callable
 from itertools import accumulate
 
 from voice.training.skills.arithmetic import sample_add, sample_multiply, sample_subtract
-from voice.training.skills.knowledge import sample_capital, sample_next_day, sample_opposite
-from voice.training.skills.memory import ask_name, sample_name, sample_name_turn, tell_name
+from voice.training.skills.knowledge import (
+    FOLLOW_UP,
+    FOLLOWED_UP,
+    sample_capital,
+    sample_next_day,
+    sample_opposite,
+)
+from voice.training.skills.memory import (
+    ask_name,
+    correct_name,
+    sample_name,
+    sample_name_turn,
+    tell_name,
+)
 from voice.training.skills.talk import (
     sample_goodbye,
     sample_greeting,
@@ -44,6 +56,12 @@ _NUM_TURNS = (1, 1, 1, 1, 1, 1, 2, 2, 3, 4)
 _MEMORY_SHARE = 0.12
 """Part of the conversations in which a name is told and asked for."""
 
+_CORRECTED_SHARE = 0.15
+"""Part of these in which the name is corrected first."""
+
+_FOLLOW_UP_SHARE = 0.4
+"""Part of the turns after a question of `FOLLOWED_UP` that ask it of something else."""
+
 
 def sample_turn(rng: random.Random, skill: str, split: Split) -> Turn:
     """A turn of one skill that can be answered without the turns before it.
@@ -57,12 +75,15 @@ def sample_turn(rng: random.Random, skill: str, split: Split) -> Turn:
 
 
 def sample_memory(rng: random.Random, split: Split) -> Conversation:
-    """A name is told, up to two other turns follow, then it is asked for."""
+    """A name is told, perhaps corrected; up to two other turns follow, then it is asked for."""
     name = sample_name(rng)
-    others = (
-        sample_turn(rng, rng.choice(_DISTRACTORS), split) for _ in range(rng.choice((0, 1, 1, 2)))
-    )
-    return Conversation((tell_name(rng, split, name), *others, ask_name(rng, split, name)))
+    turns = [tell_name(rng, split, name)]
+    if rng.random() < _CORRECTED_SHARE:
+        name = sample_name(rng)
+        turns.append(correct_name(rng, split, name))
+    num_others = rng.choice((0, 1, 1, 3 - len(turns)))
+    turns += [sample_turn(rng, rng.choice(_DISTRACTORS), split) for _ in range(num_others)]
+    return Conversation((*turns, ask_name(rng, split, name)))
 
 
 def sample_conversation(rng: random.Random, split: Split) -> Conversation:
@@ -74,5 +95,9 @@ def sample_conversation(rng: random.Random, split: Split) -> Conversation:
     for skill in skills:
         # A name is told once at most, and only first: what follows must not depend on it.
         is_free = skill != "name_memory" or not turns
-        turns.append(sample_turn(rng, skill if is_free else rng.choice(_DISTRACTORS), split))
+        follow_up = FOLLOWED_UP.get(turns[-1].skill) if turns else None
+        if follow_up and rng.random() < _FOLLOW_UP_SHARE:
+            turns.append(follow_up(rng, split, FOLLOW_UP))
+        else:
+            turns.append(sample_turn(rng, skill if is_free else rng.choice(_DISTRACTORS), split))
     return Conversation(tuple(turns))

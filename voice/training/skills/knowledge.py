@@ -17,86 +17,97 @@ MONTHS = (
 
 CAPITAL = Phrasings.of(
     """
-    <q> what is the capital of {country} <end>
-    <q> what's the capital of {country} <end>
-    <q> what is the capital city of {country} <end>
-    <q> what's the capital city of {country} <end>
-    <q> which city is the capital of {country}
-    <q> what city is the capital of {country}
-    <do> name the capital of {country} <end>
-    <do> name the capital city of {country} <end>
-    <do> tell me the capital (city|) of {country} <end>
-    <ask> what the capital (city|) of {country} is
-    <ask> which city is the capital of {country}
-    <ask> the capital of {country}
-    <ask> what is the capital of {country}
-    <hey> the capital of {country} (please|)
-    <hey> the capital city of {country} (please|)
-    <q> what is the name of the capital (city|) of {country}
-    <q> {country} what is (its|the) capital
-    <hey> i (forgot|don't know|can't remember) the capital of {country}
-    <hey> what about the capital of {country}
-    <hey> i want the capital of {country}
-    <hey> what city is {country}'s capital
-    <q> what is {country}'s capital (city|)
-    <ask> what {country}'s capital is
-    <do> (find|look up) the capital (city|) of {country} <end>
-    <q> which is the capital (city|) of {country}
-    <q> in {country} what is the capital
-    <q> (what|which) is the main city and capital of {country}
-    <ask> the name of the capital (city|) of {country}
-    <do> tell me what the capital of {country} is
+    <q> what is the capital of {x} <end>
+    <q> what's the capital of {x} <end>
+    <q> what is the capital city of {x} <end>
+    <q> what's the capital city of {x} <end>
+    <q> which city is the capital of {x}
+    <q> what city is the capital of {x}
+    <do> name the capital of {x} <end>
+    <do> name the capital city of {x} <end>
+    <do> tell me the capital (city|) of {x} <end>
+    <ask> what the capital (city|) of {x} is
+    <ask> which city is the capital of {x}
+    <ask> the capital of {x}
+    <ask> what is the capital of {x}
+    <hey> the capital of {x} (please|)
+    <hey> the capital city of {x} (please|)
+    <q> what is the name of the capital (city|) of {x}
+    <q> {x} what is (its|the) capital
+    <hey> i (forgot|don't know|can't remember) the capital of {x}
+    <hey> what about the capital of {x}
+    <hey> i want the capital of {x}
+    <hey> what city is {x}'s capital
+    <q> what is {x}'s capital (city|)
+    <ask> what {x}'s capital is
+    <do> (find|look up) the capital (city|) of {x} <end>
+    <q> which is the capital (city|) of {x}
+    <q> in {x} what is the capital
+    <q> (what|which) is the main city and capital of {x}
+    <ask> the name of the capital (city|) of {x}
+    <do> tell me what the capital of {x} is
     """,
     """
-    <hey> capital of {country} (please|)
-    <do> give me the capital (city|) of {country} <end>
-    <hey> (which|what) is the capital city in {country}
-    <hey> {country} has (which|what) capital
-    <hey> (which|what) capital does {country} have
-    <q> what is the capital called in {country}
-    <q> what do you call the capital of {country}
-    <do> say what the capital of {country} is
-    <hey> do you remember the capital of {country}
+    <hey> capital of {x} (please|)
+    <do> give me the capital (city|) of {x} <end>
+    <hey> (which|what) is the capital city in {x}
+    <hey> {x} has (which|what) capital
+    <hey> (which|what) capital does {x} have
+    <q> what is the capital called in {x}
+    <q> what do you call the capital of {x}
+    <do> say what the capital of {x} is
+    <hey> do you remember the capital of {x}
+    <q> which city is {x}'s capital
+    <hey> i would like the capital of {x}
+    <hey> {x}'s capital (please|)
+    <q> (what|which) city is the capital in {x}
+    <hey> do you know {x}'s capital
+    <q> the capital of {x} is which city
     """,
 )
 
 OPPOSITE = Phrasings.of(
     """
-    <q> what is the opposite of {word} <end>
-    <q> what's the opposite of {word} <end>
-    <q> what is the opposite of the word {word} <end>
-    <do> name the opposite of {word} <end>
-    <do> tell me the opposite of {word} <end>
-    <ask> what the opposite of {word} is
-    <ask> the opposite of {word}
-    <ask> the opposite of the word {word}
-    <q> which word is the opposite of {word}
-    <q> what word is the opposite of {word}
-    <q> what word means the opposite of {word}
-    <hey> the opposite of {word} (please|)
-    <q> {word} what is the opposite
-    <q> what is the contrary of {word}
-    <do> find the opposite of {word} <end>
-    <hey> what about the opposite of {word}
-    <hey> i need the opposite of {word}
-    <q> what is the opposite word (of|for|to) {word}
-    <q> what is the exact opposite of {word}
-    <ask> which word is the opposite of {word}
-    <q> which word means the opposite of {word}
-    <do> tell me what the opposite of {word} is
-    <do> look up the opposite of {word}
-    <q> what is an antonym (of|for) {word}
-    <q> the opposite of {word} is (what|which word)
+    <q> what is the opposite of {x} <end>
+    <q> what's the opposite of {x} <end>
+    <q> what is the opposite of the word {x} <end>
+    <do> name the opposite of {x} <end>
+    <do> tell me the opposite of {x} <end>
+    <ask> what the opposite of {x} is
+    <ask> the opposite of {x}
+    <ask> the opposite of the word {x}
+    <q> which word is the opposite of {x}
+    <q> what word is the opposite of {x}
+    <q> what word means the opposite of {x}
+    <hey> the opposite of {x} (please|)
+    <q> {x} what is the opposite
+    <q> what is the contrary of {x}
+    <do> find the opposite of {x} <end>
+    <hey> what about the opposite of {x}
+    <hey> i need the opposite of {x}
+    <q> what is the opposite word (of|for|to) {x}
+    <q> what is the exact opposite of {x}
+    <ask> which word is the opposite of {x}
+    <q> which word means the opposite of {x}
+    <do> tell me what the opposite of {x} is
+    <do> look up the opposite of {x}
+    <q> what is an antonym (of|for) {x}
+    <q> the opposite of {x} is (what|which word)
     """,
     """
-    <hey> opposite of {word} (please|)
-    <do> give me the opposite of {word} <end>
-    <do> give me a word that means the opposite of {word}
-    <hey> {word} is the opposite of what
-    <q> what would be the opposite of {word}
-    <do> say the opposite of {word} <end>
-    <q> how do you say the opposite of {word}
-    <hey> do you have the opposite of {word}
+    <hey> opposite of {x} (please|)
+    <do> give me the opposite of {x} <end>
+    <do> give me a word that means the opposite of {x}
+    <hey> {x} is the opposite of what
+    <q> what would be the opposite of {x}
+    <do> say the opposite of {x} <end>
+    <q> how do you say the opposite of {x}
+    <hey> do you have the opposite of {x}
+    <hey> i am looking for the opposite of {x}
+    <q> which word is opposite to {x}
+    <q> what is {x} the opposite of
+    <q> what's the opposite word of {x}
+    <do> give me the opposite word for {x}
     """,
 )
 
@@ -129,6 +140,11 @@ DAY_AFTER = Phrasings.of(
     <q> what day do we have after {x}
     <do> give me the day after {x}
     <q> when today is {x} what will tomorrow be
+    <hey> {x} is followed by (what|which) day
+    <q> what will tomorrow be if today is {x}
+    <q> which day comes right after {x}
+    <q> what day do you get after {x}
+    <hey> and after {x} (what|which) day
     """,
 )
 
@@ -158,6 +174,10 @@ DAY_BEFORE = Phrasings.of(
     <q> what day was it just before {x}
     <do> give me the day before {x}
     <q> when today is {x} what was yesterday
+    <q> what was yesterday if today is {x}
+    <q> which day comes right before {x}
+    <q> which day do you find before {x}
+    <hey> and before {x} (what|which) day
     """,
 )
 
@@ -187,6 +207,9 @@ MONTH_AFTER = Phrasings.of(
     <q> what month do we have after {x}
     <do> give me the month after {x}
     <hey> it is {x} now so what is the next month
+    <hey> {x} is followed by (what|which) month
+    <q> which month comes right after {x}
+    <q> what will the next month be if it is {x}
     """,
 )
 
@@ -213,8 +236,30 @@ MONTH_BEFORE = Phrasings.of(
     <q> what month was it just before {x}
     <do> give me the month before {x}
     <hey> it is {x} now so what was the last month
+    <q> which month comes right before {x}
+    <q> which month do you find before {x}
+    <q> what was last month if it is {x} now
     """,
 )
+
+FOLLOW_UP = Phrasings.of(
+    """
+    (|okay|um|so) and of {x}
+    (|okay|um|so) and {x} <end>
+    (|okay|um|so|and) what about {x}
+    (|okay|um|so|and) how about {x}
+    (|okay|um|so) and what is it for {x}
+    (|okay|um) now {x} <end>
+    and that of {x}
+    """,
+    """
+    (|okay|um|so) and for {x}
+    (|okay|um|so) {x} too please
+    (|okay|um) and what would it be for {x}
+    the same (question|thing) for {x}
+    """,
+)
+"""Asks again what was asked in the turn before, about something else."""
 
 _ORDERS = (
     ("day", DAYS, ((DAY_AFTER, "after", 1), (DAY_BEFORE, "before", -1))),
@@ -227,21 +272,25 @@ def _weighted_countries() -> tuple[Country, ...]:
     return tuple(c for c in countries() for _ in range(3 if c.is_well_known else 1))
 
 
-def sample_capital(rng: random.Random, split: Split) -> Turn:
+def sample_capital(rng: random.Random, split: Split, phrasings: Phrasings = CAPITAL) -> Turn:
     """The capital of any country, well known ones three times as often."""
     country = rng.choice(_weighted_countries())
     reply, *accept = (f"The capital of {country.name} is {city}." for city in country.capitals)
-    user = CAPITAL.sample(rng, split, {"country": rng.choice(country.said)})
+    user = phrasings.sample(rng, split, {"x": rng.choice(country.said)})
     return Turn(user, reply, "capital", tuple(accept))
 
 
-def sample_opposite(rng: random.Random, split: Split) -> Turn:
+def sample_opposite(rng: random.Random, split: Split, phrasings: Phrasings = OPPOSITE) -> Turn:
     """The opposite of a word; "son" may be heard as "sun", so the opposite of either is right."""
     word, others = rng.choice(opposites())
     table = dict(opposites())
     heard = [*others, *(o for same in homophones().get(word, ()) for o in table.get(same, ()))]
     reply, *accept = (f"The opposite of {word} is {other}." for other in heard)
-    return Turn(OPPOSITE.sample(rng, split, {"word": word}), reply, "opposite", tuple(accept))
+    return Turn(phrasings.sample(rng, split, {"x": word}), reply, "opposite", tuple(accept))
+
+
+FOLLOWED_UP = {"capital": sample_capital, "opposite": sample_opposite}
+"""skill → draws a turn with the phrasings it is given, such as `FOLLOW_UP`."""
 
 
 def sample_next_day(rng: random.Random, split: Split) -> Turn:

@@ -36,6 +36,25 @@ TELL = Phrasings.of(
     <hey> i go by {name}
     <hey> everyone calls me {name}
     (hello|hi) parley my name is {name} nice to meet you
+    <hey> my name it is {name}
+    <do> remember me i am {name}
+    (hello|hi) there (i'm|i am) {name}
+    """,
+)
+
+CORRECT = Phrasings.of(
+    """
+    (no|no no|sorry|wait) (i said|i meant|it is|it's) {name}
+    (no|no no|sorry|wait) my name is {name}
+    (no|sorry) not that my name is {name}
+    that is (wrong|not right|not my name) (i am|my name is|i said) {name}
+    you (heard|understood) me wrong (i am|my name is|i said) {name}
+    """,
+    """
+    (no|sorry) i am called {name}
+    that's not correct it is {name}
+    i didn't say that i said {name}
+    (no|wait) please call me {name}
     """,
 )
 
@@ -67,6 +86,11 @@ ASK = Phrasings.of(
     <q> do you recall my name
     <q> which name did i tell you
     <q> have you forgotten my name
+    <q> what's my name again
+    <q> what did i tell you my name was
+    <hey> i hope you know my name
+    <hey> say who i am
+    <q> what do my friends call me
     """,
 )
 
@@ -80,6 +104,12 @@ def tell_name(rng: random.Random, split: Split, name: str) -> Turn:
     """The user says their name."""
     user = TELL.sample(rng, split, {"name": name.lower()})
     return Turn(user, f"Nice to meet you, {name}.", "name_memory")
+
+
+def correct_name(rng: random.Random, split: Split, name: str) -> Turn:
+    """The user says that the name was misheard."""
+    user = CORRECT.sample(rng, split, {"name": name.lower()})
+    return Turn(user, f"Sorry. Nice to meet you, {name}.", "name_memory")
 
 
 def ask_name(rng: random.Random, split: Split, name: str | None) -> Turn:

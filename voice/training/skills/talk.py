@@ -30,10 +30,10 @@ HELLO = Intent(
         (hello|hi|hey) how do you do
         (hello|hi) are you there
         (hello|hi|hey) can you hear me
-(hello|hi|hey) (i am|i'm) here
-(hello|hi|hey) nice to (see|hear) you
-(hello|hi|hey) is (anyone|anybody) there
-(oh|) it's (nice|good) to (see|meet) you
+        (hello|hi|hey) (i am|i'm) here
+        (hello|hi|hey) nice to (see|hear) you
+        (hello|hi|hey) is (anyone|anybody) there
+        (oh|) it's (nice|good) to (see|meet) you
         """,
         """
         greetings (parley|)
@@ -94,11 +94,11 @@ HOW_ARE_YOU = Intent(
         (|||hello|hi|hey|so) how do you feel (today|)
         (|||hello|hi|hey|so) how is your day (going|)
         (hello|hi|hey|) are you (okay|well|fine|all right|feeling well) (today|)
-(|||hello|hi|hey|so) how are you my friend
-(|||hello|hi|hey|so) how do you do today
-(|||hello|hi|hey|so) how was your day
-(hello|hi|hey|) i am fine how are you
-(hello|hi|hey|) i hope you are (well|fine)
+        (|||hello|hi|hey|so) how are you my friend
+        (|||hello|hi|hey|so) how do you do today
+        (|||hello|hi|hey|so) how was your day
+        (hello|hi|hey|) i am fine how are you
+        (hello|hi|hey|) i hope you are (well|fine)
         """,
         """
         (hello|hi|hey|) how are things (today|)
@@ -125,12 +125,12 @@ NAME = Intent(
         <q> who am i talking to
         <do> introduce yourself <end>
         <q> do you have a name
-<q> what is the name of this assistant
-<do> tell me who you are
-<do> tell me something about yourself
-<hey> i don't know your name
-<hey> your name (please|)
-<hey> parley (is that|is this) your name
+        <q> what is the name of this assistant
+        <do> tell me who you are
+        <do> tell me something about yourself
+        <hey> i don't know your name
+        <hey> your name (please|)
+        <hey> parley (is that|is this) your name
         """,
         """
         <q> what should i call you
@@ -139,6 +139,9 @@ NAME = Intent(
         <do> give me your name
         <hey> may i ask your name
         <q> which name do you have
+        <do> say who you are
+        <q> with whom am i speaking
+        <q> how may i call you
         """,
     ),
     "I am Parley, a small voice assistant.",
@@ -156,6 +159,7 @@ WHAT_ARE_YOU = Intent(
         <q> am i talking to a (robot|machine|person|human|computer)
         <q> what sort of (assistant|program) are you
         <q> are you an assistant
+        <hey> you are a (robot|machine|computer) right
         """,
     ),
     "I am Parley, a small voice assistant.",
@@ -172,18 +176,20 @@ ABILITIES = Intent(
         <q> what (things|kinds of things) can you do
         <q> what are you good at
         <q> what are your skills
-<do> tell me what you can do
-<do> tell me what i can ask you
-<do> help me
-<hey> i need help
-<q> what do you do
-<q> what kind of questions can i ask (you|)
+        <do> tell me what you can do
+        <do> tell me what i can ask you
+        <do> help me
+        <hey> i need help
+        <q> what do you do
+        <q> what kind of questions can i ask (you|)
         """,
         """
         <q> what are your abilities
         <q> what sort of things can you do
         <q> what could you help me with
         <q> which questions can you answer
+        <q> how could you help me
+        <hey> what would you be able to do for me
         """,
     ),
     "I can calculate, spell, repeat, name capitals and opposites.",
@@ -204,12 +210,12 @@ THANKS = Intent(
         great (job|work) (thank you|thanks)
         thank you thank you
         thanks parley you are (great|the best|very kind)
-(thank you|thanks) (that was|that's) (exactly|just|) what i (needed|wanted)
-thank you for (talking|speaking) (to|with) me
-thank you for (the|your) (great|good|quick|nice) answer
-(very|so) (nice|good|kind) of you (thank you|thanks)
-good (job|work) parley (thank you|thanks)
-i want to say thank you
+        (thank you|thanks) (that was|that's) (exactly|just|) what i (needed|wanted)
+        thank you for (talking|speaking) (to|with) me
+        thank you for (the|your) (great|good|quick|nice) answer
+        (very|so) (nice|good|kind) of you (thank you|thanks)
+        good (job|work) parley (thank you|thanks)
+        i want to say thank you
         """,
         """
         i (really|) appreciate (it|your help|that)
@@ -218,8 +224,9 @@ i want to say thank you
         thank you kindly
         i am (very|so|) grateful
         thanks for answering (me|my question)
-that helped (me|) a lot
-i owe you one
+        that helped (me|) a lot
+        i owe you one
+        thanks this is very useful
         many many thanks
         """,
     ),
@@ -241,12 +248,12 @@ GOODBYE = Intent(
         (|okay|well) let's talk (again|) (later|tomorrow)
         take care (bye|goodbye|)
         (|okay) catch you later
-(|okay|well) goodbye and (thank you|thanks|good night)
-(|okay|well) (thank you|thanks) and goodbye
-(|okay|well) i (will|must) say good night
-(|okay|well) i am going (home|to bed|to sleep)
-(|okay|well) we are done (for today|for now|) (bye|goodbye|)
-(|okay|well) see you
+        (|okay|well) goodbye and (thank you|thanks|good night)
+        (|okay|well) (thank you|thanks) and goodbye
+        (|okay|well) i (will|must) say good night
+        (|okay|well) i am going (home|to bed|to sleep)
+        (|okay|well) we are done (for today|for now|) (bye|goodbye|)
+        (|okay|well) see you
         """,
         """
         farewell (parley|my friend|)
@@ -256,8 +263,9 @@ GOODBYE = Intent(
         i (will|want to) say goodbye (now|)
         (i'm|i am) off now
         bye and take care
-good night and sleep well
-that's it for today bye
+        good night and sleep well
+        that's it for today bye
+        i will leave you now
         """,
     ),
     "Goodbye!",

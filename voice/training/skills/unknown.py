@@ -73,6 +73,11 @@ OUT_OF_SCOPE = Phrasings.of(
     <q> how do {animals} sleep
     <q> can you (drive|fly) a {vehicle}
     <q> is there a {place} near here
+    <q> who owns the {place}
+    <q> how heavy is (a|the) {animal}
+    <do> remind me to call {name}
+    <do> show me a picture of {country}
+    <q> when was {country} founded
     """,
 )
 

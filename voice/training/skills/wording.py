@@ -50,6 +50,12 @@ REPEAT = Phrasings.of(
     <do> repeat these words after me {text}
     <do> repeat the phrase {text}
     <do> repeat this after me {text}
+    <do> say these words {text}
+    <do> say this for me {text}
+    <do> say this after me {text}
+    <do> repeat it after me {text}
+    <hey> after me please {text}
+    <do> repeat the next words {text}
     """,
 )
 
@@ -92,6 +98,12 @@ SPELL = Phrasings.of(
     <do> give me the letters of {word} <end>
     <q> which letters are in {word}
     <q> how do you write {word} <end>
+    <hey> can you help me with the spelling of {word}
+    <q> what are the letters of {word}
+    <do> spell me {word}
+    <hey> i can't spell {word} (can|could) you help
+    <do> name the letters of {word}
+    <do> spell {word} letter by letter
     """,
 )
 
