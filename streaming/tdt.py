@@ -112,8 +112,6 @@ class TdtState:
     """Encoder steps decoded so far."""
     next_step: int
     """The next step to look at; a duration may lead beyond what has been seen."""
-    symbols: int
-    """Tokens emitted at that step already."""
     memory: tuple[Tensor, Tensor]
     """h and c of the LSTM, [layers, W]."""
     prediction: Tensor
@@ -196,7 +194,7 @@ class ParakeetTdt(nn.Module):
     def new_state(self) -> TdtState:
         """The state before the first step; blank is also the start symbol."""
         prediction, memory = self.decoder(self.config.blank_token_id, None)
-        return TdtState(seen_steps=0, next_step=0, symbols=0, memory=memory, prediction=prediction)
+        return TdtState(seen_steps=0, next_step=0, memory=memory, prediction=prediction)
 
     @torch.no_grad()
     def decode(self, steps: Tensor, state: TdtState) -> tuple[list[TimedToken], TdtState]:
@@ -215,7 +213,7 @@ class ParakeetTdt(nn.Module):
         vocab = self.config.vocab_size
         projected = self.encoder_projector(steps)
         end = state.seen_steps + len(steps)
-        at, symbols = state.next_step, state.symbols
+        at, symbols = state.next_step, 0
         memory, prediction = state.memory, state.prediction
         tokens = []
         while at < end:
@@ -231,9 +229,7 @@ class ParakeetTdt(nn.Module):
             if symbols == self.config.max_symbols_per_step:
                 duration, symbols = 1, 0
             at += duration
-        after = TdtState(
-            seen_steps=end, next_step=at, symbols=symbols, memory=memory, prediction=prediction
-        )
+        after = TdtState(seen_steps=end, next_step=at, memory=memory, prediction=prediction)
         return tokens, after
 
     def transcribe(

@@ -53,6 +53,16 @@ def test_training_pass_ignores_padding_in_outputs_statistics_and_gradients() -> 
         torch.testing.assert_close(clean, padded)
 
 
+def test_training_statistics_come_from_real_steps_only() -> None:
+    alone, _ = tiny_pair()
+    padded, _ = tiny_pair()
+    features = torch.randn(1, 56, 16)
+    alone.train()(features[:, :24])
+    padded.train()(features, torch.tensor([24]))
+    for (name, ours), theirs in zip(padded.named_buffers(), alone.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs, msg=name)
+
+
 def test_dropout_acts_only_in_training() -> None:
     ours, _ = tiny_pair()
     features = torch.randn(1, 40, 16)

@@ -135,6 +135,7 @@ def test_stream_that_ends_with_a_full_clip_has_nothing_to_flush(encoder: Parakee
     update = stream.feed(speechlike(CLIP))
     assert update.num_final == len(update.steps) == 375
     assert len(stream.flush().steps) == 0
+    assert stream.statistics.learned_features == 3000
 
 
 def test_settled_steps_stay_until_the_flush(encoder: ParakeetEncoder) -> None:
@@ -153,6 +154,19 @@ def test_settled_steps_stay_until_the_flush(encoder: ParakeetEncoder) -> None:
             assert listener.final == 0
     assert updates == 24
     assert stream.flush().start_step == 0
+
+
+def test_speech_after_a_flush_replaces_only_steps_short_of_right_context(
+    encoder: ParakeetEncoder,
+) -> None:
+    stream = encoder.open_stream(StreamSettings(chunk_ms=160, right_ms=240))
+    waveform = speechlike(3 * 16000)
+    stream.feed(waveform[:20000])
+    flushed = stream.flush()
+    whole = ((20000 - 200) // 160 + 1) // 8
+    assert flushed.num_final == len(flushed.steps) == encoder.count_steps(20000)
+    assert flushed.num_settled == whole - 3
+    assert stream.feed(waveform[20000:]).start_step == whole - 3
 
 
 def test_drafts_come_once_per_chunk_and_only_as_whole_steps(encoder: ParakeetEncoder) -> None:

@@ -58,11 +58,7 @@ def test_tokens_of_any_split_are_those_of_the_whole(
         assert recogniser.decode(piece, before)[0] == new  # the state given stays valid
         tokens += new
     assert tokens == whole
-    assert (state.seen_steps, state.next_step, state.symbols) == (
-        end.seen_steps,
-        end.next_step,
-        end.symbols,
-    )
+    assert (state.seen_steps, state.next_step) == (end.seen_steps, end.next_step)
 
 
 def test_decoder_that_never_moves_on_is_made_to(recogniser: ParakeetTdt) -> None:
@@ -71,6 +67,16 @@ def test_decoder_that_never_moves_on_is_made_to(recogniser: ParakeetTdt) -> None
     stuck.joint.head.bias.data[3] = stuck.joint.head.bias.data[VOCAB] = 1e4
     tokens, _ = stuck.decode(torch.zeros(3, 32), stuck.new_state())
     assert [token.start_step for token in tokens] == [0] * 10 + [1] * 10 + [2] * 10
+
+
+def test_blank_moves_on_by_a_step_at_least(recogniser: ParakeetTdt) -> None:
+    silent = ParakeetTdt(recogniser.config)
+    silent.load_state_dict(recogniser.state_dict())
+    silent.joint.head.bias.data[BLANK] = silent.joint.head.bias.data[VOCAB] = 1e4
+    looks: list[object] = []
+    silent.joint.register_forward_hook(lambda *_: looks.append(None))
+    tokens, state = silent.decode(torch.zeros(7, 32), silent.new_state())
+    assert (tokens, state.next_step, len(looks)) == ([], 7, 7)
 
 
 def test_directory_that_is_no_recogniser_names_the_remedy(tmp_path: Path) -> None:
