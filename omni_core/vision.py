@@ -114,7 +114,7 @@ class VisionTower(nn.Module):
             for name, tensor in self.projector.state_dict().items()
         }
         for name, tensor in radio.items():
-            if _OURS_ALONE.search(name) or "k_proj" in name or "v_proj" in name:
+            if any(part in name for part in (_LAYER_SCALE, _SUMMARY, "k_proj", "v_proj")):
                 continue
             if "q_proj" in name:
                 parts = [radio[name.replace("q_proj", x)] for x in ("q_proj", "k_proj", "v_proj")]
@@ -128,22 +128,27 @@ class VisionTower(nn.Module):
         Raises:
             WeightsMismatch: tensors missing, unexpected or of another shape.
         """
+        own = self.radio.state_dict()
         raw = {name: torch.empty_like(tensor) for name, tensor in self.raw_tensors().items()}
+        for name, tensor in own.items():
+            if _LAYER_SCALE in name and _RADIO + _raw_name(name) in checkpoint.shapes:
+                raw[_RADIO + _raw_name(name)] = torch.empty_like(tensor)
         for prefix in (_RADIO, "mlp1."):
             below = {n.removeprefix(prefix): t for n, t in raw.items() if n.startswith(prefix)}
             checkpoint.load_into(_Named(below), prefix, ignore=_UNUSED)
         weights = {f"projector.{ours}.weight": raw[f"mlp1.{n}.weight"] for ours, n in _MLP1.items()}
-        for name, own in self.radio.state_dict().items():
+        for name, tensor in own.items():
             fused = re.sub("[qkv]_proj", "q_proj", name)
-            if _OURS_ALONE.search(name):
-                # Layer scales; the other one chooses summary tokens, which nobody reads.
-                tensor = torch.ones_like(own) if own.is_floating_point() else torch.zeros_like(own)
+            if name == _SUMMARY:
+                weights[f"radio.{name}"] = torch.zeros_like(tensor)
+            elif _LAYER_SCALE in name:
+                identity = torch.ones_like(tensor)
+                weights[f"radio.{name}"] = raw.get(_RADIO + _raw_name(name), identity)
             elif "q_proj" in fused:
                 which = ("q_proj", "k_proj", "v_proj").index(name.split(".")[-2])
-                tensor = raw[_RADIO + _raw_name(fused)].chunk(3)[which]
+                weights[f"radio.{name}"] = raw[_RADIO + _raw_name(fused)].chunk(3)[which]
             else:
-                tensor = raw[_RADIO + _raw_name(name)]
-            weights[f"radio.{name}"] = tensor
+                weights[f"radio.{name}"] = raw[_RADIO + _raw_name(name)]
         self.load_state_dict(weights)
 
 
@@ -170,9 +175,11 @@ _NAMES = {
     "attention.q_proj": "attn.qkv",
 }
 """transformers' names, and what the checkpoint calls them (q, k and v are one tensor there)."""
-_OURS_ALONE = re.compile(r"layer_scale\d\.lambda1$|^summary_idxs$")
-"""What transformers' module has and the checkpoint has not."""
-_UNUSED = ("input_conditioner.norm_mean", "input_conditioner.norm_std", "summary_idxs")
+_LAYER_SCALE = ".layer_scale"
+"""Factors that NVIDIA's checkpoint has not (they are one) and transformers writes."""
+_SUMMARY = "summary_idxs"
+"""Chooses tokens for a summary that nobody reads here."""
+_UNUSED = ("input_conditioner.norm_mean", "input_conditioner.norm_std", _SUMMARY)
 """What the checkpoint may have and nobody needs."""
 
 

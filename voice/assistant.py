@@ -156,17 +156,13 @@ class Assistant:
         Raises:
             ValueError: the prompt has places for another number of media.
         """
-        given: dict[MediaKind, int] = {
-            "image": len(images),
-            "video": len(videos),
-            "audio": len(audios),
-        }
         places = [piece.kind for piece in pieces if isinstance(piece, Media)]
-        for kind, count in given.items():
-            if places.count(kind) != count:
+        given: dict[MediaKind, Sequence] = {"image": images, "video": videos, "audio": audios}
+        for kind, media in given.items():
+            if places.count(kind) != len(media):
                 raise ValueError(
-                    f"the prompt has places for {places.count(kind)} {kind}s, but {count} came; "
-                    "give as many as the messages name"
+                    f"the prompt has {places.count(kind)} places for {kind}, but {len(media)} "
+                    "came; give as many as the messages name"
                 )
         parts = []
         for piece in merge_pieces(pieces):

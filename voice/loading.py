@@ -27,6 +27,8 @@ SOUND_PROJECTION_EPS = 1e-5
 """Of the projector's norm; NVIDIA's code sets it, no file does."""
 _UNUSED_SOUND = "feature_extractor."
 """Filterbank and window that NVIDIA stores along; the front end computes its own."""
+_UNUSED_TOP = ("vision_model.summary_idxs",)
+"""What transformers stores of its vision tower beyond NVIDIA's names."""
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -79,7 +81,7 @@ def load_assistant(
     if vision is not None:
         _allocated(vision, device, dtype)
         vision.load_raw(checkpoint)
-    checkpoint.finish()
+    checkpoint.finish(ignore=_UNUSED_TOP.__contains__)
     return Assistant(
         model=model,
         tokenizer=_open_tokenizer(directory),
