@@ -19,6 +19,7 @@ from voice.checkpoint import (
     LANGUAGE_MODEL,
     SOUND_ENCODER,
     SOUND_PROJECTION,
+    CheckpointConfig,
     read_config,
 )
 
@@ -53,20 +54,7 @@ def load_assistant(
     if dtype is None:
         # Without tensor cores half precision saves memory and costs time and accuracy.
         dtype = torch.float32 if device.type == "cpu" else config.dtype
-    with torch.device("meta"):
-        model = OmniDecoder(config.decoder)
-        encoder = sound_projection = vision = None
-        width = config.decoder.hidden_size
-        if config.encoder is not None:
-            encoder = ParakeetEncoder(config.encoder)
-            sound_projection = Projector(
-                config.encoder.hidden_size,
-                config.sound_projection_size,
-                width,
-                SOUND_PROJECTION_EPS,
-            )
-        if config.vision is not None:
-            vision = VisionTower(config.vision, width)
+    model, encoder, sound_projection, vision = build_modules(config)
     checkpoint = Checkpoint(directory)
     checkpoint.load_into(_allocated(model, device, dtype), LANGUAGE_MODEL)
     if encoder is not None and sound_projection is not None:
@@ -90,6 +78,27 @@ def load_assistant(
         vision=vision,
         config=config,
     )
+
+
+def build_modules(
+    config: CheckpointConfig,
+) -> tuple[OmniDecoder, ParakeetEncoder | None, Projector | None, VisionTower | None]:
+    """Decoder, encoder, sound projection and vision tower on the meta device, without weights."""
+    encoder = sound_projection = vision = None
+    width = config.decoder.hidden_size
+    with torch.device("meta"):
+        model = OmniDecoder(config.decoder)
+        if config.encoder is not None:
+            encoder = ParakeetEncoder(config.encoder)
+            sound_projection = Projector(
+                config.encoder.hidden_size,
+                config.sound_projection_size,
+                width,
+                SOUND_PROJECTION_EPS,
+            )
+        if config.vision is not None:
+            vision = VisionTower(config.vision, width)
+    return model, encoder, sound_projection, vision
 
 
 def _allocated(module: M, device: torch.device, dtype: torch.dtype) -> M:

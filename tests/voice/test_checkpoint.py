@@ -13,6 +13,7 @@ from tests.omni_core.reference import raw_config as raw_llm_config
 from tests.voice.tiny import SOUND, reference, write_tiny
 from voice import load
 from voice.checkpoint import read_config, save_checkpoint
+from voice.loading import build_modules
 from voice.prompt import fallback_template
 
 
@@ -247,3 +248,42 @@ def test_sound_sizes_are_read(directory):
     assert config.encoder is not None
     assert config.encoder.hidden_size == SOUND["hidden_size"]
     assert config.sound_projection_size == SOUND["projection_hidden_size"]
+
+
+def test_real_sizes_give_the_published_number_of_parameters(tmp_path):
+    """Nemotron 3 Nano Omni 30B-A3B has 33,015,546,816 parameters (Megatron-Bridge's count)."""
+    llm = raw_llm_config(
+        hybrid_override_pattern="MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
+        hidden_size=2688,
+        vocab_size=131072,
+        mamba_num_heads=64,
+        mamba_head_dim=64,
+        n_groups=8,
+        ssm_state_size=128,
+        num_attention_heads=32,
+        head_dim=128,
+        n_routed_experts=128,
+        num_experts_per_tok=6,
+        moe_intermediate_size=1856,
+        moe_shared_expert_intermediate_size=3712,
+    )
+    sound = {
+        "model_type": "parakeet",
+        "hidden_size": 1024,
+        "num_attention_heads": 8,
+        "num_hidden_layers": 24,
+        "intermediate_size": 4096,
+        "projection_hidden_size": 4096,
+    }
+    vision = {"args": {"model": "vit_huge_patch16_224"}, "max_num_patches": 13312}
+    config = {"llm_config": llm, "sound_config": sound, "vision_config": vision, "eos_token_id": 11}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"projector_hidden_size": 20480}))
+    modules = [module for module in build_modules(read_config(tmp_path)) if module is not None]
+    sizes = [
+        parameter.numel()
+        for module in modules
+        for name, parameter in module.named_parameters()
+        if "layer_scale" not in name  # transformers' own, the checkpoint has none
+    ]
+    assert sum(sizes) == 33_015_546_816
+    assert all(p.device.type == "meta" for module in modules for p in module.parameters())

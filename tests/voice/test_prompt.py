@@ -5,6 +5,9 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast
 
 from tests.voice.test_tokenizer import small_tokenizer
 from voice.errors import TemplateError
@@ -315,3 +318,9 @@ def test_media_are_counted_over_the_conversation(prompt):
     places = [p for p in prompt.pieces(messages) if isinstance(p, Media)]
     kinds = itertools.product([0, 1], ["image", "audio"])
     assert places == [Media(kind, index) for index, kind in kinds]
+
+
+def test_tokenizer_without_media_tokens_is_refused():
+    plain = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(BPE()))
+    with pytest.raises(TemplateError, match="no <image>, <so_embedding>"):
+        Prompt(plain)
