@@ -44,7 +44,9 @@ def test_bfloat16_stays_near_float32(tmp_path):
     logits = [a.model.prefill(a.model.new_state(), tokens=tokens) for a in (exact, rough)]
     waveform = torch.linspace(-0.5, 0.5, 16000).sin()
     steps = [a.embed_audio(waveform).float() for a in (exact, rough)]
-    for wide, narrow in (logits, steps):
+    picture = torch.arange(3 * 40 * 60).view(3, 40, 60) % 256
+    seen = [a.embed_image(picture).float() for a in (exact, rough)]
+    for wide, narrow in (logits, steps, seen):
         error = (wide - narrow).norm() / wide.norm()
         assert 0 < error < 0.1
 
