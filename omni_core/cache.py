@@ -10,8 +10,9 @@ size, T new positions.
 
 import weakref
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,6 +36,21 @@ class MambaConstants(NamedTuple):
     """[H]"""
 
 
+class MambaViews(NamedTuple):
+    """The same memory as a `MambaCache` of one session on the CPU, in other shapes."""
+
+    window: np.ndarray
+    """[K−1, C]"""
+    ssm: np.ndarray
+    """[H, P·N]"""
+    grouped: Tensor
+    """[G, H/G·P, N]"""
+    matrices: tuple[Tensor, ...]
+    """The same, one [H/G·P, N] per group."""
+    constants: Any
+    """`MambaConstants`, field by field, as arrays."""
+
+
 class MambaCache:
     """The memory of a Mamba block: fixed in size, overwritten by every position.
 
@@ -44,15 +60,28 @@ class MambaCache:
         constants: see `MambaConstants`; shared by all forks.
     """
 
-    __slots__ = ("constants", "conv", "ssm")
+    __slots__ = ("_views", "constants", "conv", "ssm")
 
     def __init__(self, conv: Tensor, ssm: Tensor, constants: MambaConstants) -> None:
         self.conv, self.ssm, self.constants = conv, ssm, constants
+        self._views: MambaViews | None = None
 
     @property
     def rows(self) -> int:
         """Sessions in this cache."""
         return self.ssm.shape[0]
+
+    def views(self, groups: int) -> MambaViews:
+        """This cache of one session on the CPU as `omni_core.single` uses it; made once."""
+        if self._views is None:
+            self._views = MambaViews(
+                window=self.conv[0].numpy(),
+                ssm=self.ssm[0].flatten(1).numpy(),
+                grouped=self.ssm.view(groups, -1, self.ssm.shape[-1]),
+                matrices=self.ssm.view(groups, -1, self.ssm.shape[-1]).unbind(),
+                constants=tuple(None if c is None else c.numpy() for c in self.constants),
+            )
+        return self._views
 
     def snapshot(self) -> tuple[Tensor, Tensor]:
         """Owned copies of both tensors."""

@@ -21,6 +21,7 @@ from omni_core.layers import MLP, RMSNorm
 from omni_core.mamba import MambaMixer
 from omni_core.moe import MoE
 from omni_core.sampling import Sampler, SamplingConfig
+from omni_core.single import SingleStep
 
 PREFILL_BLOCK = 1024
 """Positions that pass the layers at once; longer inputs go in blocks, so that memory is bounded."""
@@ -85,6 +86,7 @@ class OmniDecoder(nn.Module):
         self.config = config
         self.backbone = Backbone(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self._single: SingleStep | None = None
         self._graphs: dict[int, DecodeGraph] = {}
         self._blocks: list[Block] = list(self.backbone.layers)  # type: ignore[arg-type]
 
@@ -268,8 +270,11 @@ class OmniDecoder(nn.Module):
             for block in blocks:
                 self._pass([state], [block])
             rest.append(last)
-        if self._captures and all(len(last) == 1 for last in rest):
+        one = all(len(last) == 1 for last in rest)
+        if one and self._captures:
             logits = self._decode(states, torch.cat(rest))
+        elif one and len(states) == 1 and self._short:
+            logits = self._decode_alone(states[0], rest[0][0])
         else:
             logits = self._head(self._pass(states, rest))
         for row, state in enumerate(states):
@@ -316,8 +321,25 @@ class OmniDecoder(nn.Module):
             state.pending = None
         return logits
 
+    @property
+    def _short(self) -> bool:
+        """Whether single positions take the CPU's short way, see `omni_core.single`."""
+        weight = self.lm_head.weight
+        return weight.device.type == "cpu" and weight.dtype == torch.float32
+
+    def _decode_alone(self, state: DecoderState, x: Tensor) -> Tensor:
+        """One position [hidden] of one session on the CPU; logits [1, vocab]."""
+        if self._single is None:
+            head = self.lm_head.weight
+            self._single = SingleStep(self._blocks, self.backbone.norm_f, head)
+        logits = self._single(x, state.caches)
+        state.position += 1
+        state.pending = None
+        return logits[None]
+
     def _apply(self, fn: Any, recurse: bool = True) -> "OmniDecoder":
-        """Moving the weights makes graphs void: they know addresses."""
+        """Moving the weights makes prepared steps void: they know addresses."""
+        self._single = None
         for graph in self._graphs.values():
             graph.release()
         self._graphs.clear()

@@ -15,9 +15,6 @@ from torch import Tensor, nn
 from omni_core.config import ModelConfig
 from omni_core.layers import MLP
 
-FEW = 4
-"""Positions up to which the CPU takes experts one by one; reading their weights is all the work."""
-
 
 class Router(nn.Module):
     """Chooses k experts for each position and weighs them, in float32.
@@ -47,16 +44,20 @@ class Router(nn.Module):
         Both are [T, k]. The weights are differentiable with respect to the router's weight.
         """
         scores = F.linear(x.float(), self.weight.float()).sigmoid()
-        choice = scores.detach() + self.e_score_correction_bias
-        if self.groups > 1:
-            choice = self._mask_groups(choice)
-        chosen = choice.topk(self.top_k, dim=-1, sorted=False).indices
+        chosen = self.choose(scores.detach())
         weights = scores.gather(-1, chosen)
         if self.normalise:
             weights = weights / (weights.sum(-1, keepdim=True) + 1e-20)
         if self.load is not None:
             self.load += torch.bincount(chosen.flatten(), minlength=self.load.numel())
         return weights * self.scale, chosen
+
+    def choose(self, scores: Tensor) -> Tensor:
+        """The experts [..., k] with the best corrected `scores` [..., E], in any order."""
+        choice = scores + self.e_score_correction_bias
+        if self.groups > 1:
+            choice = self._mask_groups(choice)
+        return choice.topk(self.top_k, dim=-1, sorted=False).indices
 
     def _mask_groups(self, choice: Tensor) -> Tensor:
         """Leaves the groups whose two best experts sum highest."""
@@ -81,8 +82,6 @@ class Experts(nn.Module):
 
     def forward(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
         """Sums the chosen experts' outputs [T, hidden], given `weights` and `chosen` [T, k]."""
-        if x.is_cpu and len(x) <= FEW and not torch.is_grad_enabled():
-            return self._one_by_one(x, weights, chosen)
         # Positions sorted by expert, and where each expert's end; nothing here waits for a device.
         experts, order = chosen.flatten().sort(stable=True)
         every = torch.arange(len(self.up_proj), device=x.device)
@@ -94,16 +93,6 @@ class Experts(nn.Module):
         places[order] = torch.arange(order.numel(), device=order.device)
         outs = outs[places].unflatten(0, chosen.shape)  # [T, k, hidden]
         return (outs * weights[..., None]).sum(1).to(x.dtype)
-
-    def _one_by_one(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
-        """The same for a few positions on the CPU: products of single vectors, no copies."""
-        out = torch.zeros(x.shape, dtype=torch.float32)
-        for row, index in enumerate(chosen.tolist()):
-            inner = [torch.mv(self.up_proj[expert], x[row]) for expert in index]
-            scaled = torch.stack(inner).relu_().square_().float().mul_(weights[row, :, None])
-            for expert, part in zip(index, scaled.to(x.dtype).unbind(), strict=True):
-                out[row].add_(torch.mv(self.down_proj[expert], part))
-        return out.to(x.dtype)
 
 
 class MoE(nn.Module):
