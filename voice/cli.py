@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not isinstance(error, _expected_errors()):
             raise
-        print(f"parley: {error}", file=sys.stderr)
+        print("parley:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     return 0
 

@@ -41,6 +41,7 @@ class UsageError(Exception):
 
 def ask(options: argparse.Namespace) -> None:
     """`parley ask`: prints the answer, speaks it into a file."""
+    from omni_core.cache import ContextFull
     from voice.ask import ask as ask_assistant
     from voice.audio_file import write_wav
     from voice.conversation import ReplySettings
@@ -72,12 +73,19 @@ def ask(options: argparse.Namespace) -> None:
             settings=settings,
             synthesizer=synthesizer,
         )
-        if options.json:
-            answer = question()
-        else:
-            with _LiveReply(Console()) as show:
-                answer = question(on_reply=show)
-                show.finish(answer)
+        try:
+            if options.json:
+                answer = question()
+            else:
+                with _LiveReply(Console()) as show:
+                    answer = question(on_reply=show)
+                    show.finish(answer)
+        except ContextFull as error:
+            raise UsageError(
+                f"{options.file} and the reply do not fit into the model's context of "
+                f"{assistant.config.decoder.max_position_embeddings} positions (12.5 a second): "
+                "ask a shorter recording; parley transcribe takes any length"
+            ) from error
     if options.output:
         write_wav(options.output, answer.audio, answer.audio_rate)
     if options.json:
@@ -163,10 +171,11 @@ def train(options: argparse.Namespace) -> None:
     try:
         from voice.training import assemble, evaluate, recipe, run
     except ModuleNotFoundError as error:
-        if error.name not in ("espeakng_loader", "scipy"):
+        package = (error.name or "").partition(".")[0]
+        if package not in ("espeakng_loader", "scipy"):
             raise
         raise UsageError(
-            f"training needs the package {error.name}: pip install 'parley-voice[train]'"
+            f"training needs the package {package}: pip install 'parley-voice[train]'"
         ) from error
 
     if options.evaluate:
