@@ -248,8 +248,7 @@ class OmniDecoder(nn.Module):
         if state.pending is None:
             assert part is not None
             return part
-        token = torch.tensor([state.pending], device=self.device)
-        pending = F.embedding(token, self.backbone.embeddings.weight)
+        pending = self.backbone.embeddings.weight[state.pending : state.pending + 1]
         return pending if part is None else torch.cat([pending, part])
 
     def _embeddings(self, item: Sequence[int] | Tensor) -> Tensor:
@@ -264,22 +263,25 @@ class OmniDecoder(nn.Module):
 
         Long parts go ahead alone, block by block; the last block of each goes with the others.
         """
+        if len(parts) == 1 and len(parts[0]) == 1 and self._short:
+            logits = self._decode_alone(states[0], parts[0][0])
+        else:
+            logits = self._advance_blocks(states, parts)
+        for row, state in enumerate(states):
+            state.logits = logits[row]
+        return logits
+
+    def _advance_blocks(self, states: Sequence[DecoderState], parts: Sequence[Tensor]) -> Tensor:
+        """`_advance` by passes through the blocks, or a graph where one can do it."""
         rest = []
         for state, part in zip(states, parts, strict=True):
             *blocks, last = part.split(PREFILL_BLOCK)
             for block in blocks:
                 self._pass([state], [block])
             rest.append(last)
-        one = all(len(last) == 1 for last in rest)
-        if one and self._captures:
-            logits = self._decode(states, torch.cat(rest))
-        elif one and len(states) == 1 and self._short:
-            logits = self._decode_alone(states[0], rest[0][0])
-        else:
-            logits = self._head(self._pass(states, rest))
-        for row, state in enumerate(states):
-            state.logits = logits[row]
-        return logits
+        if self._captures and all(len(last) == 1 for last in rest):
+            return self._decode(states, torch.cat(rest))
+        return self._head(self._pass(states, rest))
 
     def _head(self, x: Tensor) -> Tensor:
         """Logits [B, vocab] in float32 of the blocks' output [B, hidden]."""
