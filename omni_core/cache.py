@@ -151,14 +151,15 @@ class KVCache:
         The third value is the mask that `omni_core.graphs.StaticKV` needs and this does not.
         """
         end = self.length + keys.shape[2]
-        overwrites = any(reader.length > self.length for reader in self._store.readers)
+        readers = self._store.readers
+        overwrites = len(readers) > 1 and any(reader.length > self.length for reader in readers)
         if overwrites or end > self.capacity:
             self.reserve(end)
         store = self._store
-        store.keys[:, :, self.length : end] = keys
-        store.values[:, :, self.length : end] = values
+        store.keys.narrow(2, self.length, keys.shape[2]).copy_(keys)
+        store.values.narrow(2, self.length, keys.shape[2]).copy_(values)
         self.length = end
-        return *self.used, None
+        return store.keys.narrow(2, 0, end), store.values.narrow(2, 0, end), None
 
     def reserve(self, positions: int) -> None:
         """Moves to buffers of its own with room for at least `positions`."""

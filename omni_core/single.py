@@ -153,6 +153,7 @@ class MoEStage:
     def __init__(self, mixer: MoE) -> None:
         gate = mixer.gate
         self._router = gate
+        self._gate = gate.weight
         self._scores = gate.weight.new_empty(len(gate.weight))
         self._ups = mixer.experts.up_proj.unbind()
         self._downs = mixer.experts.down_proj.unbind()
@@ -163,7 +164,7 @@ class MoEStage:
 
     def __call__(self, x: Tensor, h: Tensor, cache: None) -> None:
         gate, scores = self._router, self._scores
-        torch.mv(gate.weight, x, out=scores)
+        torch.mv(self._gate, x, out=scores)
         scores.sigmoid_()
         chosen = gate.choose(scores).tolist()
         every = scores.tolist()
