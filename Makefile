@@ -51,10 +51,10 @@ require-python:
 
 $(VENV)/ready: $(VENV)/python pyproject.toml constraints.txt
 	@echo "Installing Parley and what it needs into $(VENV); once, a few minutes."
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[espeak]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[espeak]'
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready
 	@echo "Installing the tools for development into $(VENV); once."
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[espeak,train,dev]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[espeak,train,dev]'
 	@touch $@
