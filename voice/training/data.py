@@ -6,6 +6,7 @@ sequences.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from voice.training.speech import (
     sample_speaker,
     speak_with_flite,
 )
+
+logger = logging.getLogger(__name__)
 
 FEATURE_SAMPLES = 160
 FEATURES_PER_STEP = 8
@@ -155,6 +158,10 @@ class _Batches(IterableDataset):
     def __init__(self, batch: int, seed: int) -> None:
         self._batch = batch
         self._seed = seed
+
+    def reseed(self) -> None:
+        """Goes on with other data."""
+        self._seed += 1000
 
     def __iter__(self) -> Iterator:
         info = get_worker_info()
@@ -329,8 +336,19 @@ class SequenceBatches(_Batches):
 
 
 def load_batches(dataset: _Batches, workers: int) -> Iterator:
-    """Endless batches, made by worker processes ahead of their use."""
-    loader = DataLoader(
-        dataset, batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None
-    )
-    return iter(loader)
+    """Endless batches, made by worker processes ahead of their use.
+
+    espeak-ng is C code fed with millions of random texts: when it takes a worker down, the worker
+    is replaced by one with another seed.
+    """
+    while True:
+        loader = DataLoader(
+            dataset, batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None
+        )
+        try:
+            yield from loader
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            logger.warning("%s; starting another", error)
+            dataset.reseed()

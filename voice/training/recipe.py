@@ -85,6 +85,31 @@ LLM_CONFIG = {
     "initializer_range": 0.02,
 }
 
+VISION_CONFIG = {
+    "version": "c-radio_v4-h",
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "mlp_ratio": 4.0,
+    "patch_size": 16,
+    "max_img_size": 512,
+    "video_temporal_patch_size": 2,
+    "video_target_num_patches": 64,
+    "video_maintain_aspect_ratio": True,
+    "min_num_patches": 64,
+    "max_num_patches": 256,
+}
+BESIDE = {
+    "projector_hidden_size": 256,
+    "downsample_ratio": 0.5,
+    "patch_size": 16,
+    "norm_mean": [0.48145466, 0.4578275, 0.40821073],
+    "norm_std": [0.26862954, 0.26130258, 0.27577711],
+    "video_pruning_rate": 0.7,
+    "max_sequence_length": 8192,
+}
+"""Keys of config.json beside the blocks of the three parts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSettings:
@@ -95,6 +120,7 @@ class StageSettings:
         learning_rate: peak, after warmup_steps; then it falls along a cosine to a twentieth.
         workers: processes that make the data.
         max_positions: longer sequences are left out.
+        hearing_rate: the encoder's learning rate beside that of the rest.
     """
 
     steps: int
@@ -104,6 +130,7 @@ class StageSettings:
     weight_decay: float = 0.01
     workers: int = 1
     max_positions: int = 320
+    hearing_rate: float = 1.0
 
 
 STAGES = {
@@ -116,5 +143,7 @@ STAGES = {
     # The projector learns the embeddings that the language stage gave to the labels.
     "projector": StageSettings(steps=400, batch=24, learning_rate=2e-3, warmup_steps=50),
     # Everything together, from sound to answer.
-    "joint": StageSettings(steps=4000, batch=16, learning_rate=6e-4, warmup_steps=200),
+    "joint": StageSettings(
+        steps=4400, batch=16, learning_rate=8e-4, warmup_steps=100, hearing_rate=0.35
+    ),
 }

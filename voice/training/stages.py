@@ -220,19 +220,20 @@ def train_stage(
     else:
         omni = Omni(hearing, language)
         if name == "projector":
-            hearing.load_state_dict(_weights(directory / "encoder.pt"))
-            language.load_state_dict(_weights(directory / "language.pt"))
+            hearing.load_state_dict(stage_weights(directory / "encoder.pt"))
+            language.load_state_dict(stage_weights(directory / "language.pt"))
             hearing.eval().requires_grad_(False)
             language.requires_grad_(False)
             batches = _speech(settings, seed)
             _run(name, omni, omni.projector_loss, batches, settings, directory, device)
         else:
-            omni.load_state_dict(_weights(directory / "projector.pt"))
+            omni.load_state_dict(stage_weights(directory / "projector.pt"))
             batches = _sequences(settings, seed, tokenizer, sound=True)
             _run(name, omni, omni.joint_loss, batches, settings, directory, device)
 
 
-def _weights(file: Path) -> dict[str, Tensor]:
+def stage_weights(file: Path) -> dict[str, Tensor]:
+    """What a stage has learnt; ``file`` is its checkpoint."""
     if not file.exists():
         raise FileNotFoundError(f"{file} is missing: run the stage {file.stem!r} first")
     return torch.load(file, weights_only=True)["module"]

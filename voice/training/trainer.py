@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,14 +55,19 @@ class Trainer:
         self._settings = settings
         self._file = directory / f"{name}.pt"
         self._log = directory / f"{name}.jsonl"
-        trained = [p for p in module.parameters() if p.requires_grad]
-        # Norms, biases and other vectors are not decayed: shrinking them regularises nothing.
-        groups = [
-            {"params": [p for p in trained if p.dim() >= 2], "weight_decay": settings.weight_decay},
-            {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for parameter_name, parameter in module.named_parameters():
+            if parameter.requires_grad:
+                # Norms, biases and other vectors are not decayed: it would regularise nothing.
+                decay = settings.weight_decay if parameter.dim() >= 2 else 0.0
+                scale = settings.hearing_rate if parameter_name.startswith("hearing.") else 1.0
+                groups.setdefault((decay, scale), []).append(parameter)
+        adam_groups = [
+            {"params": parameters, "weight_decay": decay, "scale": scale}
+            for (decay, scale), parameters in groups.items()
         ]
         self._optimizer = torch.optim.AdamW(
-            groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
+            adam_groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
         )
         self.step = 0
 
@@ -102,7 +108,8 @@ class Trainer:
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
         )
-        sums: dict[str, float] = {}
+        sums: Counter[str] = Counter()
+        summed = 0
         saved_at = started = time.monotonic()
         with Progress(*columns) as progress:
             task = progress.add_task(
@@ -110,11 +117,12 @@ class Trainer:
             )
             while not self.finished:
                 figures = self._train_step(next(batches), loss_function, device)
-                for name, value in figures.items():
-                    sums[name] = sums.get(name, 0.0) + value
+                sums.update(figures)
+                summed += 1
                 if self.step % LOG_EVERY_STEPS == 0:
-                    means = {name: round(v / LOG_EVERY_STEPS, 4) for name, v in sums.items()}
-                    sums = {}
+                    means = {name: round(value / summed, 4) for name, value in sums.items()}
+                    sums.clear()
+                    summed = 0
                     elapsed = round(time.monotonic() - started, 1)
                     with self._log.open("a") as log:
                         log.write(
@@ -133,7 +141,7 @@ class Trainer:
     ) -> dict[str, float]:
         factor = learning_rate_factor(self.step, self._settings)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._settings.learning_rate * factor
+            group["lr"] = self._settings.learning_rate * factor * group["scale"]
         with torch.autocast(device.type, dtype=torch.bfloat16):
             loss, figures = loss_function(batch.to(device))
         loss.backward()

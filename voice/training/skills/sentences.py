@@ -17,10 +17,10 @@ from voice.training.skills.lexicon import (
 from voice.training.skills.numbers import number_words
 from voice.training.skills.tables import countries, homophones, lines, rows
 
-SALAD_SHARE = 0.15
+SALAD_SHARE = 0.06
 """Part of the sentences that are random words, so that no word of the lexicon is rare."""
 
-ANY_WORDS_SHARE = 0.2
+ANY_WORDS_SHARE = 0.08
 """Part of the other sentences that take any words of a kind, sense or not."""
 
 _VERB_FORMS = {

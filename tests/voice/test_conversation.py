@@ -1,0 +1,205 @@
+"""Conversations: what is heard arrives exactly, and the history holds what was said."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from streaming.encoder import StreamSettings
+from tests.voice.tiny import write_tiny
+from voice import load
+from voice.conversation import Conversation, ReplySettings
+
+SPEECH = np.random.default_rng(0).normal(0, 0.1, 16_000 * 2).astype(np.float32)
+FAST = StreamSettings(chunk_ms=160, left_ms=800, right_ms=160)
+SHORT = ReplySettings(max_new_tokens=8)
+
+
+@pytest.fixture(scope="module")
+def assistant(tmp_path_factory):
+    return load(write_tiny(tmp_path_factory.mktemp("tiny")))
+
+
+def heard(assistant, samples, sizes=(320,), **options):
+    conversation = Conversation(assistant, settings=SHORT, stream=FAST, **options)
+    start = 0
+    while start < len(samples):
+        for size in sizes:
+            conversation.listen(samples[start : start + size])
+            start += size
+    conversation.end_speech()
+    return conversation
+
+
+def reply_of(conversation, text=""):
+    return "".join(part.content for part in conversation.reply(text))
+
+
+def told(assistant, pieces, **media):
+    """Logits of a fresh state that takes in a whole prompt at once."""
+    state = assistant.model.new_state()
+    return assistant.model.prefill(state, embeddings=assistant.embed_prompt(pieces, **media))
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(1, 9000), min_size=1, max_size=5))
+def test_speech_in_any_split_equals_the_whole(assistant, sizes):
+    conversation = heard(assistant, SPEECH, sizes)
+    pieces = [*assistant.prompt.turn_opening(), *_audio_place(assistant)]
+    expected = told(assistant, pieces, audios=[SPEECH])
+    torch.testing.assert_close(conversation.state.logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def _audio_place(assistant):
+    messages = [{"role": "user", "content": [{"type": "audio"}]}]
+    pieces = assistant.prompt.pieces(messages, reply=False)
+    return [piece for piece in pieces if not isinstance(piece, str)]
+
+
+def test_speech_beyond_a_clip_equals_the_whole(assistant):
+    long = np.random.default_rng(1).normal(0, 0.1, 16_000 * 33).astype(np.float32)
+    conversation = heard(assistant, long, sizes=(16_000,))
+    pieces = [*assistant.prompt.turn_opening(), *_audio_place(assistant)]
+    expected = told(assistant, pieces, audios=[long])
+    torch.testing.assert_close(conversation.state.logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_reply_follows_the_rendered_prompt(assistant):
+    conversation = heard(assistant, SPEECH, system="Be brief.")
+    reply_of(conversation, "What was that?")
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [{"type": "audio"}, {"type": "text", "text": "What was that?"}],
+        },
+    ]
+    pieces = assistant.prompt.pieces(messages, thinking=False)
+    first = told(assistant, pieces, audios=[SPEECH]).argmax()
+    again = heard(assistant, SPEECH, system="Be brief.")
+    list_of_tokens = _tokens_of(again, "What was that?")
+    assert list_of_tokens[0] == int(first)
+
+
+def _tokens_of(conversation, text=""):
+    """Tokens of a reply, read off the decoder."""
+    tokens = []
+    model = conversation._assistant.model
+    generate = model.generate
+
+    def record(*args, **kwargs):
+        for token in generate(*args, **kwargs):
+            tokens.append(token)
+            yield token
+
+    model.generate = record
+    try:
+        reply_of(conversation, text)
+    finally:
+        del model.generate
+    return tokens
+
+
+def test_transcription_leaves_no_trace(assistant):
+    plain, transcribed = heard(assistant, SPEECH), heard(assistant, SPEECH)
+    before = transcribed.state.logits.clone()
+    transcribed.transcribe()
+    assert torch.equal(transcribed.state.logits, before)
+    assert reply_of(plain) == reply_of(transcribed)
+    assert torch.equal(plain.state.logits, transcribed.state.logits)
+
+
+def test_second_turn_equals_a_fresh_state_told_the_history(assistant):
+    conversation = heard(assistant, SPEECH)
+    tokens = _tokens_of(conversation)
+    conversation.type_turn("and now?")
+    state = assistant.model.new_state()
+    prompt, model = assistant.prompt, assistant.model
+    model.prefill(state, tokens=prompt.encode(prompt.turn_opening()[0]))
+    model.prefill(state, embeddings=assistant.embed_audio(SPEECH))
+    rest = prompt.turn_closing() + prompt.reply_opening(thinking=False)
+    model.prefill(state, tokens=prompt.encode(rest))
+    if tokens:
+        model.prefill(state, tokens=tokens)
+    closing = prompt.reply_closing() + "".join(prompt.user_turn("and now?"))
+    expected = model.prefill(state, tokens=prompt.encode(closing))
+    torch.testing.assert_close(conversation.state.logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_reply_that_is_cut_short_stays_in_the_history_as_far_as_it_came(assistant):
+    conversation = Conversation(assistant, settings=ReplySettings(max_new_tokens=40))
+    conversation.type_turn("hello")
+    replies = conversation.reply()
+    said = next(replies).content
+    replies.close()
+    conversation.type_turn("go on")
+    messages = [
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": said},
+        {"role": "user", "content": "go on"},
+    ]
+    expected = told(assistant, assistant.prompt.pieces(messages, reply=False))
+    torch.testing.assert_close(conversation.state.logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_reasoning_is_not_in_the_history(assistant):
+    thinking = ReplySettings(thinking=True, max_new_tokens=8)
+    conversation = Conversation(assistant, settings=thinking)
+    conversation.type_turn("hello")
+    content = "".join(part.content for part in conversation.reply())
+    conversation.type_turn("go on")
+    messages = [
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": content},
+        {"role": "user", "content": "go on"},
+    ]
+    expected = told(assistant, assistant.prompt.pieces(messages, reply=False))
+    torch.testing.assert_close(conversation.state.logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_image_shown_with_speech_comes_before_it(assistant):
+    picture = Image.new("RGB", (48, 32), "red")
+    conversation = Conversation(assistant, stream=FAST)
+    conversation.begin_turn([picture])
+    conversation.listen(SPEECH)
+    conversation.end_speech()
+    pieces = [*assistant.prompt.turn_opening(images=1), *_audio_place(assistant)]
+    expected = told(assistant, pieces, images=[picture], audios=[SPEECH])
+    torch.testing.assert_close(conversation.state.logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_conversations_side_by_side_do_not_meet(assistant):
+    other_speech = SPEECH[::-1].copy()
+    alone = [reply_of(heard(assistant, s)) for s in (SPEECH, other_speech)]
+    both = [Conversation(assistant, settings=SHORT, stream=FAST) for _ in range(2)]
+    for start in range(0, len(SPEECH), 320):
+        both[0].listen(SPEECH[start : start + 320])
+        both[1].listen(other_speech[start : start + 320])
+    for conversation in both:
+        conversation.end_speech()
+    assert [reply_of(conversation) for conversation in both] == alone
+
+
+def test_bad_samples_leave_the_turn_as_it_was(assistant):
+    conversation = Conversation(assistant, settings=SHORT, stream=FAST)
+    conversation.listen(SPEECH[:8000])
+    with pytest.raises(ValueError, match="NaN"):
+        conversation.listen(np.full(320, np.nan, np.float32))
+    conversation.listen(SPEECH[8000:])
+    conversation.end_speech()
+    assert torch.equal(conversation.state.logits, heard(assistant, SPEECH).state.logits)
+
+
+@pytest.mark.parametrize("call", ["end_speech", "transcribe"])
+def test_turn_that_was_not_spoken_is_refused(assistant, call):
+    with pytest.raises(ValueError, match=r"listen|end_speech"):
+        getattr(Conversation(assistant), call)()
+
+
+def test_typed_turn_while_someone_speaks_is_refused(assistant):
+    conversation = Conversation(assistant)
+    conversation.listen(SPEECH[:320])
+    with pytest.raises(ValueError, match="end_speech"):
+        conversation.type_turn("hello")
