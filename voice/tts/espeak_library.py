@@ -1,7 +1,8 @@
 """espeak-ng through ctypes: the library and data that the PyPI package ``espeakng-loader`` bundles.
 
-espeak-ng is GPL-3.0-or-later, process-global and not re-entrant, so this module is imported only in processes of their
-own: the synthesiser's helper process and the workers that make training speech. It imports nothing heavy.
+espeak-ng is GPL-3.0-or-later, process-global and not re-entrant, so this module is imported only in
+processes of their own: the synthesiser's helper process and the workers that make training speech.
+It imports nothing heavy.
 
 Source of the calls and structures: ``speak_lib.h`` of espeak-ng 1.52.
 """
@@ -140,7 +141,7 @@ class EspeakLibrary:
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
 
     def voices(self) -> list[tuple[str, str]]:
-        """All (language, identifier) pairs that ``set_voice`` takes, e.g. ("en-us", "gmw/en-US")."""
+        """All (language, identifier) pairs that ``set_voice`` takes: ("en-us", "gmw/en-US")."""
         found = []
         listed = self._library.espeak_ListVoices(None)
         index = 0
