@@ -33,6 +33,7 @@ BUILTIN_NOTE = (
     "The built-in model is a small demonstration trained on synthetic voices. "
     f"The real one: --model {REAL_MODEL} (66 GB, needs an 80 GB GPU)."
 )
+BLIND_NOTE = " It has not learnt to see."
 
 
 class UsageError(Exception):
@@ -94,7 +95,7 @@ def ask(options: argparse.Namespace) -> None:
     if options.output:
         print(f"The spoken reply is in {options.output}.")
     if options.model == "builtin":
-        print(BUILTIN_NOTE, file=sys.stderr)
+        print(BUILTIN_NOTE + (BLIND_NOTE if images else ""), file=sys.stderr)
 
 
 class _LiveReply:
@@ -137,11 +138,16 @@ class _LiveReply:
         rows = Table(box=None, show_header=False, pad_edge=False)
         rows.add_column(style="bold")
         rows.add_column(overflow="fold")
-        rows.add_row("Heard", Text(heard))
+        rows.add_row("Heard", Text(_printable(heard)))
         if self._reasoning:
-            rows.add_row("Thought", Text(self._reasoning, "dim"))
-        rows.add_row("Parley", Text(self._content))
+            rows.add_row("Thought", Text(_printable(self._reasoning), "dim"))
+        rows.add_row("Parley", Text(_printable(self._content)))
         return rows
+
+
+def _printable(text: str) -> str:
+    """Without the control characters with which a model could speak to the terminal."""
+    return "".join(each for each in text if each.isprintable() or each == "\n")
 
 
 def _answer_as_json(answer: Answer) -> dict[str, Any]:
@@ -159,9 +165,9 @@ def transcribe(options: argparse.Namespace) -> None:
         if options.json:
             _print_json({"file": file, **asdict(transcript)})
         elif len(options.files) > 1:
-            print(f"{file}: {transcript.text}", flush=True)
+            print(f"{file}: {_printable(transcript.text)}", flush=True)
         else:
-            print(transcript.text)
+            print(_printable(transcript.text))
 
 
 def train(options: argparse.Namespace) -> None:

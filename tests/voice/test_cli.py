@@ -19,7 +19,7 @@ from voice import commands, load
 from voice.ask import ask
 from voice.audio_file import read_audio
 from voice.cli import main
-from voice.conversation import ReplySettings
+from voice.conversation import Conversation, ReplySettings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -59,6 +59,27 @@ def test_ask_prints_heard_reply_and_timings(run: Run, tiny: Path, question: Path
     assert any(line.startswith("end of speech to first token") for line in lines)
     assert "real-time factor" in lines[-1]
     assert not err
+
+
+def test_ask_says_what_the_builtin_model_is(
+    run: Run, tiny: Path, question: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voice.load", lambda name, *_: load(tiny))
+    plain = run("ask", question, "--max-tokens", 3)
+    assert "small demonstration trained on synthetic voices" in plain[2]
+    assert "--model nvidia/" in plain[2]
+    assert "demonstration" not in plain[1]
+    assert run("ask", question, "--max-tokens", 3, "--json")[2] == ""
+
+
+def test_ask_keeps_control_characters_from_the_terminal(
+    run: Run, tiny: Path, question: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Conversation, "transcribe", lambda self: "Paris\x1b[2J")
+    out = run("ask", question, "--model", tiny, "--max-tokens", 3)[1]
+    out += run("transcribe", question, "--model", tiny)[1]
+    assert out.count("Paris") == 2
+    assert "\x1b" not in out
 
 
 def test_ask_json_is_one_line_with_what_the_model_says(
