@@ -34,7 +34,7 @@ def run(sizes: Sizes) -> Iterator[Row]:
 def _against_transformers(
     sizes: Sizes, ours: OmniDecoder, theirs: NemotronHForCausalLM, context: int
 ) -> Row:
-    tokens = models.random_tokens(sizes, context)
+    tokens = models.random_tokens(sizes.decoder, context)
     state = ours.new_state()
     ours.prefill(state, tokens=tokens[:-1])
     mark = state.snapshot()
@@ -95,7 +95,7 @@ def _together(sizes: Sizes, model: OmniDecoder) -> Iterator[Row]:
     for index in range(most):
         state = model.new_state()
         length = sizes.contexts[0] + index
-        model.prefill(state, tokens=models.random_tokens(sizes, length, seed=index))
+        model.prefill(state, tokens=models.random_tokens(sizes.decoder, length, seed=index))
         states.append(state)
     marks = [state.snapshot() for state in states]
     alone = [list(model.generate(state, max_new_tokens=sizes.new_tokens)) for state in states]

@@ -27,7 +27,7 @@ def run(sizes: Sizes) -> Iterator[Row]:
 
 
 def _row(sizes: Sizes, ours: OmniDecoder, theirs: NemotronHForCausalLM, history: int) -> Row:
-    tokens = models.random_tokens(sizes, history + sizes.turn)
+    tokens = models.random_tokens(sizes.decoder, history + sizes.turn)
     turn = tokens[history:]
     state = ours.new_state()
     if history:

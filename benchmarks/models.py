@@ -1,6 +1,8 @@
 """The pairs that are compared: ours and transformers', with the same random weights."""
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,10 +44,10 @@ def encoder_pair(sizes: Sizes) -> tuple[ParakeetEncoder, TransformersEncoder]:
     return ours.eval(), theirs
 
 
-def random_tokens(sizes: Sizes, count: int, seed: int = 0) -> list[int]:
-    """Token ids [count], always the same for a seed."""
+def random_tokens(llm_config: Mapping[str, Any], count: int, seed: int = 0) -> list[int]:
+    """Token ids [count] of a decoder's vocabulary, always the same for a seed."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(sizes.decoder["vocab_size"], (count,), generator=generator).tolist()
+    return torch.randint(llm_config["vocab_size"], (count,), generator=generator).tolist()
 
 
 @torch.inference_mode()
@@ -59,10 +61,11 @@ def transformers_prefill(
 
 def memory(state: DecoderState) -> list[Tensor]:
     """All that a state remembers, as views: convolution inputs, SSM states, keys and values."""
-    tensors: list[Tensor] = []
-    for cache in state.caches:
-        if isinstance(cache, MambaCache):
-            tensors += [cache.conv, cache.ssm]
-        elif isinstance(cache, KVCache):
-            tensors += cache.used
-    return tensors
+    attended = [each for cache in state.caches if isinstance(cache, KVCache) for each in cache.used]
+    return recurrent_memory(state) + attended
+
+
+def recurrent_memory(state: DecoderState) -> list[Tensor]:
+    """The part of a state that does not grow: convolution inputs and SSM states, as views."""
+    caches = [cache for cache in state.caches if isinstance(cache, MambaCache)]
+    return [tensor for cache in caches for tensor in (cache.conv, cache.ssm)]

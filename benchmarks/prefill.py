@@ -20,11 +20,11 @@ TOLERANCE = 1e-5
 def run(sizes: Sizes) -> Iterator[Row]:
     """The same positions in pieces of several lengths."""
     model = models.decoder(sizes)
-    tokens = models.random_tokens(sizes, sizes.prefill)
+    tokens = models.random_tokens(sizes.decoder, sizes.prefill)
     lengths = (sizes.prefill, *sizes.chunks)
     whole_state, whole_logits = _prefill(model, tokens, sizes.prefill)
-    gates = {}
-    for length in lengths:
+    gates = {sizes.prefill: "what the others are compared with"}
+    for length in sizes.chunks:
         state, logits = _prefill(model, tokens, length)
         what = f"pieces of {length}"
         found = [require_close(f"logits, {what}", logits, whole_logits, TOLERANCE)]

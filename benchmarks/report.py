@@ -53,11 +53,11 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def page(machine: Mapping[str, object], parts: Parts) -> str:
-    """`results.md`: what was measured, on what, and what was compared first."""
+def page(machine: Mapping[str, object], parts: Parts, command: str) -> str:
+    """What to keep of a run of `command`: what was measured, on what, and what was compared."""
     text = [
         "# Benchmarks",
-        "Written by `python -m benchmarks --write`. Milliseconds are medians, with the 95th "
+        f"Written by `{command}`. Milliseconds are medians, with the 95th "
         "percentile in brackets. Everything on one line was measured in one run, in turns, with "
         "the same weights, after what is compared had given the same results (last column). "
         "Weights are random except for the pipeline's, so these are speeds, not answers. Ratios "

@@ -55,13 +55,13 @@ class Sizes:
     """Sizes of all parts; positions and tokens unless the name says otherwise."""
 
     decoder: Mapping[str, Any] = field(default_factory=lambda: DECODER)
-    repeats: int = 7
+    repeats: int = 15
     """Measurements that count."""
-    few_repeats: int = 5
+    few_repeats: int = 9
     """The same where a baseline takes seconds."""
 
     contexts: tuple[int, ...] = (128, 2048)
-    new_tokens: int = 48
+    new_tokens: int = 64
     sessions: tuple[int, ...] = (1, 4, 16)
 
     histories: tuple[int, ...] = (0, 256, 1024, 4096)

@@ -6,7 +6,7 @@ the three depends on the history, unlike a deep copy of everything or computing 
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -23,15 +23,31 @@ DIVERGED = 14
 def run(sizes: Sizes) -> Iterator[Row]:
     """Snapshot, rollback and fork after several histories."""
     model = models.decoder(sizes)
+    other = models.random_tokens(sizes.decoder, DIVERGED, seed=1)
     for context in sizes.snapshot_contexts:
-        yield _row(sizes, model, context)
+        tokens = models.random_tokens(sizes.decoder, context)
+        yield measure(model, tokens, other, repeats=sizes.few_repeats)
 
 
-def _row(sizes: Sizes, model: OmniDecoder, context: int) -> Row:
-    tokens = models.random_tokens(sizes, context)
-    other = models.random_tokens(sizes, DIVERGED, seed=1)
+def measure(
+    model: OmniDecoder,
+    tokens: list[int],
+    other: list[int],
+    *,
+    repeats: int,
+    synchronize: Callable[[], None] = lambda: None,
+) -> Row:
+    """One row, for one history.
+
+    Args:
+        model: what keeps the history.
+        tokens: the history, may be empty.
+        other: what is taken in and rolled back.
+        repeats: of what takes long; what takes microseconds is measured ten times as often.
+        synchronize: see `interleave`.
+    """
     state = model.new_state()
-    if context:
+    if tokens:
         model.prefill(state, tokens=tokens)
     _check(model, state, other)
     mark = state.snapshot()
@@ -40,21 +56,18 @@ def _row(sizes: Sizes, model: OmniDecoder, context: int) -> Row:
         state.rollback(mark)
         model.prefill(state, tokens=other)
 
-    def again(_: None) -> None:
-        model.prefill(model.new_state(), tokens=tokens)
-
     candidates = {
         "snapshot": Candidate(lambda _: state.snapshot()),
         "rollback": Candidate(lambda _: state.rollback(mark), prepare=diverge),
         "fork": Candidate(lambda _: state.fork()),
         "deepcopy": Candidate(lambda _: copy.deepcopy(models.memory(state))),
     }
-    # Microseconds need more repeats; computing the history again takes seconds.
-    times = interleave(candidates, 10 * sizes.repeats)
-    cells: dict[str, Cell] = {"history, tokens": context}
+    times = interleave(candidates, 10 * repeats, synchronize)
+    cells: dict[str, Cell] = {"history, tokens": len(tokens)}
     cells |= {f"{name}, ms": spread for name, spread in times.items()}
-    if context:
-        prefill = interleave({"again": Candidate(again)}, sizes.few_repeats)["again"]
+    if tokens:
+        again = Candidate(lambda _: model.prefill(model.new_state(), tokens=tokens))
+        prefill = interleave({"again": again}, repeats, synchronize)["again"]
         cells["prefill again, ms"] = prefill
         cells["rollback, times faster than again"] = prefill.median / times["rollback"].median
     return Row(cells, gate="state and next logits bit by bit as before, fork and parent apart")

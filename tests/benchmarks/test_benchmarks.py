@@ -197,7 +197,8 @@ def test_command_keeps_nothing_when_a_gate_fails(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(report, "RESULTS", tmp_path / "results.md")
-    monkeypatch.setattr("benchmarks.__main__.PARTS", {"prefill": prefill, "decode": decode})
+    two = {"prefill": prefill, "decode": decode}
+    monkeypatch.setattr("benchmarks.__main__.PARTS", two)
     _spoil_small_prefills(monkeypatch)
     assert main(["--write"], sizes) == 1
     out = capsys.readouterr().out
