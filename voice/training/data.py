@@ -7,6 +7,7 @@ sequences.
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 FEATURE_SAMPLES = 160
 FEATURES_PER_STEP = 8
 STEP_SAMPLES = FEATURE_SAMPLES * FEATURES_PER_STEP
+POSITIONS_PER_SEQUENCE = 90
+"""Sequences of a batch are this long, or fewer: a long conversation costs as much as ten turns."""
 FLITE_SHARE = 0.08
 """Of the utterances of the joint stage, where flite is installed: another engine's voices."""
 MAX_SAMPLES = 12 * 16_000
@@ -155,9 +158,11 @@ class _Batches(IterableDataset):
 
     POOL = 8  # batches sorted together by length
 
-    def __init__(self, batch: int, seed: int) -> None:
+    def __init__(self, batch: int, seed: int, budget: float = math.inf) -> None:
+        """``budget``: most positions of a batch, padding included; long examples come in fewer."""
         self._batch = batch
         self._seed = seed
+        self._budget = budget
 
     def reseed(self) -> None:
         """Goes on with other data."""
@@ -170,7 +175,12 @@ class _Batches(IterableDataset):
         self._start(rng)
         while True:
             pool = sorted(self._examples(rng, self._batch * self.POOL), key=self._length)
-            batches = [pool[i : i + self._batch] for i in range(0, len(pool), self._batch)]
+            batches: list[list] = [[]]
+            for example in pool:
+                full = len(batches[-1]) == self._batch
+                if full or (len(batches[-1]) + 1) * self._length(example) > self._budget:
+                    batches.append([])
+                batches[-1].append(example)
             rng.shuffle(batches)
             for batch in batches:
                 yield self._collate(batch, rng)
@@ -277,7 +287,7 @@ class SequenceBatches(_Batches):
         sound: bool,
         max_positions: int,
     ) -> None:
-        super().__init__(batch, seed)
+        super().__init__(batch, seed, budget=batch * POSITIONS_PER_SEQUENCE)
         self._maker = SequenceMaker(tokenizer)
         self._sound = sound
         self._max_positions = max_positions
