@@ -147,6 +147,13 @@ def _add_train(subparsers: Any) -> None:
     parser.add_argument(
         "--threads", type=_positive, default=1, metavar="N", help="of torch on the CPU (default 1)"
     )
+    parser.add_argument(
+        "--replicas",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="processes that train together on the CPU, one a core (default 1)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
@@ -172,6 +179,12 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="cpu or cuda (default cuda where there is one)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="of weights")
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        help="of torch on the CPU (default 1 for the built-in model, else all)",
+    )
 
 
 def _positive(text: str) -> int:

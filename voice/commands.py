@@ -159,7 +159,7 @@ def transcribe(options: argparse.Namespace) -> None:
     """`parley transcribe`: prints what each file says."""
     from voice.transcription import open_transcriber
 
-    transcriber = open_transcriber(options.model, *_device_and_dtype(options))
+    transcriber = open_transcriber(options.model, *_prepare_torch(options))
     for file in options.files:
         transcript = transcriber(_read(file))
         if options.json:
@@ -172,8 +172,6 @@ def transcribe(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """`parley train`: trains, assembles or evaluates."""
-    import torch
-
     try:
         from voice.training import assemble, evaluate, recipe, run
     except ModuleNotFoundError as error:
@@ -185,7 +183,6 @@ def train(options: argparse.Namespace) -> None:
         ) from error
 
     if options.evaluate:
-        torch.set_num_threads(options.threads)
         console = Console()
         assistant = _load(options)
         evaluate.evaluate(assistant, options.questions, options.seed).print(console)
@@ -197,8 +194,17 @@ def train(options: argparse.Namespace) -> None:
     unknown = sorted(set(stages) - set(recipe.STAGES))
     if unknown:
         raise UsageError(f"no stage {unknown[0]!r}: use {', '.join(recipe.STAGES)}")
+    if options.replicas > 1 and options.device != "cpu":
+        raise UsageError("--replicas are for the CPU: leave them out, or use --device cpu")
     if not options.assemble:
-        run.train(options.directory, stages, options.device, options.threads, options.seed)
+        run.train(
+            options.directory,
+            stages,
+            options.device,
+            options.threads,
+            options.seed,
+            options.replicas,
+        )
     if "joint" in stages:
         assemble.assemble(options.directory, options.into)
         print(f"The checkpoint is in {options.into}.")
@@ -227,12 +233,17 @@ def _open_image(path: Path) -> Image:
 def _load(options: argparse.Namespace) -> Assistant:
     from voice import load
 
-    return load(options.model, *_device_and_dtype(options))
+    return load(options.model, *_prepare_torch(options))
 
 
-def _device_and_dtype(options: argparse.Namespace) -> tuple[str, torch.dtype | None]:
+def _prepare_torch(options: argparse.Namespace) -> tuple[str, torch.dtype | None]:
+    """Gives torch its threads; returns the device and dtype of the weights."""
     import torch
 
+    # The built-in model's matrices are small: a second thread costs more than it does.
+    threads = options.threads or (1 if options.model == "builtin" else None)
+    if threads:
+        torch.set_num_threads(threads)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = getattr(options, "dtype", None)
     return device, getattr(torch, dtype) if dtype else None
