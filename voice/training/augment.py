@@ -18,7 +18,7 @@ class Augmenter:
     """
 
     def __init__(self, rng: random.Random, strength: float = 1.0) -> None:
-        """``strength`` 0 leaves the speech clean, 1 is the full programme."""
+        """``strength`` 0 leaves the speech clean; up to 1, recordings vary from clean to poor."""
         self._rng = rng
         self._numpy = np.random.default_rng(rng.getrandbits(32))
         self._strength = strength
@@ -27,22 +27,23 @@ class Augmenter:
     def __call__(self, samples: np.ndarray) -> tuple[np.ndarray, int]:
         """The recorded version, float32 in [-1, 1], and the samples put before the speech."""
         rng = self._rng
+        strength = self._strength * rng.uniform(0.1, 1.0)
         lead_s = rng.choice((0.0, rng.uniform(0, 0.35), rng.uniform(0.2, 0.8)))
         lead = int(lead_s * SAMPLE_RATE_HZ)
         trail = int(
             rng.choice((0.0, rng.uniform(0.05, 0.3), rng.uniform(0.2, 0.8))) * SAMPLE_RATE_HZ
         )
         padded = np.pad(samples, (lead, trail)).astype(np.float32)
-        if rng.random() < 0.65 * self._strength:
+        if rng.random() < 0.65 * strength:
             padded = self._filter(padded)
         level = 10 ** (rng.uniform(-32, -12) / 20)
         speech_level = np.sqrt(np.mean(samples**2)) + 1e-6
         padded = padded * (level / speech_level)
-        if rng.random() < 0.8 * self._strength:
+        if rng.random() < 0.8 * strength:
             padded = padded + self._noise(len(padded), level)
         if len(samples) > SAMPLE_RATE_HZ // 2:
             self._voices.append(samples / speech_level)
-        if rng.random() < 0.05 * self._strength:  # an overdriven microphone
+        if rng.random() < 0.05 * strength:  # an overdriven microphone
             limit = np.abs(padded).max() * rng.uniform(0.2, 0.6)
             padded = np.clip(padded, -limit, limit)
         return np.clip(padded, -1, 1).astype(np.float32), lead

@@ -38,8 +38,9 @@ logger = logging.getLogger(__name__)
 FEATURE_SAMPLES = 160
 FEATURES_PER_STEP = 8
 STEP_SAMPLES = FEATURE_SAMPLES * FEATURES_PER_STEP
-POSITIONS_PER_SEQUENCE = 90
-"""Sequences of a batch are this long, or fewer: a long conversation costs as much as ten turns."""
+POSITIONS_PER_SEQUENCE = 80
+"""Batches of sequences are made of so many positions a sequence: short ones come in more, long ones
+in fewer, so that every batch costs the same and replicas need not wait for each other."""
 FLITE_SHARE = 0.08
 """Of the utterances of the joint stage, where flite is installed: another engine's voices."""
 MAX_SAMPLES = 12 * 16_000
@@ -156,10 +157,10 @@ def collate_speech(recordings: list[Recording]) -> SpeechBatch:
 class _Batches(IterableDataset):
     """Common part: a generator of its own for every worker, and batches of similar lengths."""
 
-    POOL = 8  # batches sorted together by length
+    POOL = 192  # examples sorted together by length
 
     def __init__(self, batch: int, seed: int, budget: float = math.inf) -> None:
-        """``budget``: most positions of a batch, padding included; long examples come in fewer."""
+        """``batch`` examples at most, in ``budget`` positions at most, padding included."""
         self._batch = batch
         self._seed = seed
         self._budget = budget
@@ -174,7 +175,7 @@ class _Batches(IterableDataset):
         rng = random.Random(f"{self._seed}-{info.id if info else 0}")
         self._start(rng)
         while True:
-            pool = sorted(self._examples(rng, self._batch * self.POOL), key=self._length)
+            pool = sorted(self._examples(rng, self.POOL), key=self._length)
             batches: list[list] = [[]]
             for example in pool:
                 full = len(batches[-1]) == self._batch
@@ -287,7 +288,7 @@ class SequenceBatches(_Batches):
         sound: bool,
         max_positions: int,
     ) -> None:
-        super().__init__(batch, seed, budget=batch * POSITIONS_PER_SEQUENCE)
+        super().__init__(3 * batch, seed, budget=batch * POSITIONS_PER_SEQUENCE)
         self._maker = SequenceMaker(tokenizer)
         self._sound = sound
         self._max_positions = max_positions

@@ -138,7 +138,7 @@ STAGES = {
     "encoder": StageSettings(steps=3000, batch=24, learning_rate=1.5e-3),
     # Reading phoneme labels as if they were heard: transcription and every skill.
     "language": StageSettings(
-        steps=4500, batch=16, learning_rate=1.2e-3, warmup_steps=200, max_positions=160
+        steps=4000, batch=16, learning_rate=1.5e-3, warmup_steps=200, max_positions=160
     ),
     # The projector learns the embeddings that the language stage gave to the labels.
     "projector": StageSettings(steps=400, batch=24, learning_rate=2e-3, warmup_steps=50),

@@ -9,7 +9,8 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from voice.training.recipe import STAGES, VOCABULARY_SIZE
-from voice.training.sequences import TRANSCRIBE
+from voice.training.replicas import run_replicas
+from voice.training.sequences import SPELL_WORDS, TRANSCRIBE
 from voice.training.skills import sample_conversation, training_sentences
 from voice.training.stages import train_stage
 from voice.training.tokenizer import build_tokenizer
@@ -23,7 +24,7 @@ def open_tokenizer(directory: Path, seed: int = 0) -> PreTrainedTokenizerBase:
     if not folder.exists():
         rng = random.Random(seed)
         # Often enough that what frames every turn becomes few tokens.
-        texts = [TRANSCRIBE, "user\n", "assistant\n", "system\n"] * 2000
+        texts = [TRANSCRIBE, SPELL_WORDS, "user\n", "assistant\n", "system\n"] * 2000
         for _ in range(TOKENIZER_TEXTS):
             texts.append(training_sentences(rng))
             for turn in sample_conversation(rng, "train").turns:
@@ -32,7 +33,14 @@ def open_tokenizer(directory: Path, seed: int = 0) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def train(directory: Path, stages: list[str], device: str, threads: int, seed: int = 0) -> None:
+def train(
+    directory: Path,
+    stages: list[str],
+    device: str,
+    threads: int,
+    seed: int = 0,
+    replicas: int = 1,
+) -> None:
     """Runs the named stages in the recipe's order.
 
     Args:
@@ -41,9 +49,15 @@ def train(directory: Path, stages: list[str], device: str, threads: int, seed: i
         device: torch device, ``cpu`` or ``cuda``.
         threads: of torch; one where another process is busy on the same cores.
         seed: of data and initialisation.
+        replicas: processes that train together, each with as large a batch (CPU only).
     """
-    torch.set_num_threads(threads)
     directory.mkdir(parents=True, exist_ok=True)
+    open_tokenizer(directory, seed)
+    run_replicas(replicas, _train_stages, directory, stages, device, threads, seed)
+
+
+def _train_stages(directory: Path, stages: list[str], device: str, threads: int, seed: int) -> None:
+    torch.set_num_threads(threads)
     tokenizer = open_tokenizer(directory, seed)
     for name in STAGES:
         if name in stages:

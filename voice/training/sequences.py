@@ -10,9 +10,18 @@ from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerBase
 
-from voice.training.skills import Conversation, sample_conversation, training_sentences
+from voice.training.skills import (
+    Conversation,
+    sample_conversation,
+    sample_drill,
+    sample_word_salad,
+    spelled,
+    training_sentences,
+)
 
 TRANSCRIBE = "Transcribe the audio clip into text. Return only the transcription."
+SPELL_WORDS = "Spell every word of the audio clip."
+"""Asks for the letters of several words at once: spelling is learnt from many examples."""
 IGNORED = -100
 
 
@@ -58,6 +67,7 @@ class Sequence:
         return tokens, is_audio, targets
 
 
+DRILL_TYPED_SHARE = 0.7
 CAPTION_DELAY_STEPS = 2
 """Encoder steps after the end of a word until its first token is due: what follows settles it."""
 NO_CAPTION = 0
@@ -91,17 +101,23 @@ class SequenceMaker:
     Args:
         tokenizer: the checkpoint's.
         transcription_share: part of the sequences that ask for a transcription.
+        spelling_share: part that ask for the letters of a few words.
+        drill_share: part that practise one skill of facts or sums, mostly typed.
         typed_share: part of the turns that are typed and not spoken.
     """
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
-        transcription_share: float = 0.45,
+        transcription_share: float = 0.38,
+        spelling_share: float = 0.1,
+        drill_share: float = 0.14,
         typed_share: float = 0.1,
     ) -> None:
         self._tokenizer = tokenizer
-        self._transcription_share = transcription_share
+        self._kinds = ("transcription", "spelling", "drill", "conversation")
+        shares = (transcription_share, spelling_share, drill_share)
+        self._shares = (*shares, 1 - sum(shares))
         self._typed_share = typed_share
         self._turn_opening = self._encode("<|im_start|>user\n")
         self._audio_opening = self._encode("<so_start>")
@@ -110,6 +126,7 @@ class SequenceMaker:
         self._reply_end = self._encode("<|im_end|>")
         self._newline = self._encode("\n")
         self._transcribe = self._encode(TRANSCRIBE)
+        self._spell_words = self._encode(SPELL_WORDS)
 
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False)
@@ -122,21 +139,34 @@ class SequenceMaker:
     def sample(self, rng: random.Random) -> Sequence:
         """One random sequence."""
         sequence = Sequence()
-        if rng.random() < self._transcription_share:
-            text = training_sentences(rng)
-            if rng.random() < 0.25:
-                text = sample_conversation(rng, "train").turns[0].user
-            self._add_turn(sequence, text, self._transcribe, text, spoken=True)
-        else:
-            self.add_conversation(sequence, sample_conversation(rng, "train"), rng)
+        match rng.choices(self._kinds, self._shares)[0]:
+            case "transcription":
+                text = training_sentences(rng)
+                if rng.random() < 0.25:
+                    text = sample_conversation(rng, "train").turns[0].user
+                self._add_turn(sequence, text, self._transcribe, text, spoken=True)
+            case "spelling":
+                text = sample_word_salad(rng, 2, 5)
+                letters = " ".join(map(spelled, text.split()))
+                self._add_turn(sequence, text, self._spell_words, letters, spoken=True)
+            case "drill":
+                self.add_conversation(sequence, sample_drill(rng), rng, DRILL_TYPED_SHARE)
+            case _:
+                self.add_conversation(
+                    sequence, sample_conversation(rng, "train"), rng, self._typed_share
+                )
         return sequence
 
     def add_conversation(
-        self, sequence: Sequence, conversation: Conversation, rng: random.Random
+        self,
+        sequence: Sequence,
+        conversation: Conversation,
+        rng: random.Random,
+        typed_share: float,
     ) -> None:
-        """Appends every turn of a conversation."""
+        """Appends every turn of a conversation; ``typed_share`` of them are typed, not spoken."""
         for turn in conversation.turns:
-            spoken = rng.random() >= self._typed_share
+            spoken = rng.random() >= typed_share
             self._add_turn(sequence, turn.user, [], turn.reply, spoken)
 
     def _add_turn(

@@ -40,6 +40,7 @@ from voice.training.recipe import (
     STAGES,
     StageSettings,
 )
+from voice.training.replicas import rank
 from voice.training.sequences import IGNORED, NO_CAPTION
 from voice.training.trainer import Batch, LossFunction, Trainer
 
@@ -240,14 +241,21 @@ def stage_weights(file: Path) -> dict[str, Tensor]:
 
 
 def _speech(settings: StageSettings, seed: int) -> Iterator[Batch]:
-    return load_batches(SpeechBatches(settings.batch, seed), settings.workers)
+    return load_batches(SpeechBatches(settings.batch, _data_seed(seed)), settings.workers)
 
 
 def _sequences(
     settings: StageSettings, seed: int, tokenizer: PreTrainedTokenizerBase, sound: bool
 ) -> Iterator[Batch]:
-    dataset = SequenceBatches(tokenizer, settings.batch, seed, sound, settings.max_positions)
+    dataset = SequenceBatches(
+        tokenizer, settings.batch, _data_seed(seed), sound, settings.max_positions
+    )
     return load_batches(dataset, settings.workers)
+
+
+def _data_seed(seed: int) -> int:
+    """Of this replica: each has data of its own."""
+    return seed + 7919 * rank()
 
 
 def _run(

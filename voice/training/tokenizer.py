@@ -42,8 +42,11 @@ SPECIAL_TOKENS = {
 }
 """Where the tokenizer of Nemotron 3 Nano Omni has them; free places hold ``<SPECIAL_n>``."""
 
-_PIECES = r"'\p{Ll}+|\p{N}|\b\p{Lu}\b| ?(?!\p{Lu}\b)\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s"
-"""Merges stay within: contraction, digit, lone capital, word or signs with one space, blanks."""
+_PIECES = (
+    r", (?=\p{Lu}\b)|'\p{Ll}+|\p{N}|\b\p{Lu}\b| ?(?!\p{Lu}\b)\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s"
+)
+"""Merges stay within: comma between two letters, contraction, digit, lone capital, word or signs
+with one space, blanks."""
 
 
 def build_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:

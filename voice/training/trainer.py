@@ -1,4 +1,7 @@
-"""One training loop for every stage: schedule, mixed precision, log, checkpoints after a kill."""
+"""One training loop for every stage: schedule, mixed precision, log, checkpoints after a kill.
+
+With replicas, all of them run it: their gradients are averaged, and the first one logs and saves.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from voice.training.recipe import StageSettings
+from voice.training.replicas import average, rank
 
 SAVE_EVERY_S = 60.0
 LOG_EVERY_STEPS = 50
@@ -87,8 +91,15 @@ class Trainer:
         self.step = saved["step"]
         return True
 
+    def _write_log(self, entry: dict[str, float]) -> None:
+        if rank() == 0:
+            with self._log.open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+
     def save(self) -> None:
         """Writes the checkpoint; a kill while writing leaves the one before."""
+        if rank() > 0:
+            return
         partial = self._file.with_suffix(".part")
         optimizer = None if self.finished else self._optimizer.state_dict()
         torch.save(
@@ -111,7 +122,7 @@ class Trainer:
         sums: Counter[str] = Counter()
         summed = 0
         saved_at = started = time.monotonic()
-        with Progress(*columns) as progress:
+        with Progress(*columns, disable=rank() > 0) as progress:
             task = progress.add_task(
                 self._name, total=self._settings.steps, completed=self.step, figures=""
             )
@@ -124,10 +135,7 @@ class Trainer:
                     sums.clear()
                     summed = 0
                     elapsed = round(time.monotonic() - started, 1)
-                    with self._log.open("a") as log:
-                        log.write(
-                            json.dumps({"step": self.step, "seconds": elapsed} | means) + "\n"
-                        )
+                    self._write_log({"step": self.step, "seconds": elapsed} | means)
                     shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
                     progress.update(task, figures=shown)
                 progress.update(task, completed=self.step)
@@ -145,9 +153,19 @@ class Trainer:
         with torch.autocast(device.type, dtype=torch.bfloat16):
             loss, figures = loss_function(batch.to(device))
         loss.backward()
+        self._meet_replicas()
         norm = nn.utils.clip_grad_norm_(self._module.parameters(), 1.0)
         if torch.isfinite(norm):
             self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         return {"loss": float(loss.detach())} | figures
+
+    def _meet_replicas(self) -> None:
+        """Averages gradients, and the statistics that layers keep of what passed through them."""
+        for parameter in self._module.parameters():
+            if parameter.requires_grad and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)  # others may have one
+        gradients = [p.grad for p in self._module.parameters() if p.grad is not None]
+        statistics = [b for b in self._module.buffers() if b.is_floating_point()]
+        average([*gradients, *statistics])

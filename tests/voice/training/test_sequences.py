@@ -31,9 +31,9 @@ def tokenizer():
 
 
 def lay_out_spoken(tokenizer, typed_share):
-    maker = SequenceMaker(tokenizer, typed_share=typed_share)
+    maker = SequenceMaker(tokenizer)
     sequence = Sequence()
-    maker.add_conversation(sequence, TURNS, random.Random(0))
+    maker.add_conversation(sequence, TURNS, random.Random(0), typed_share)
     return sequence, sequence.lay_out([[NO_CAPTION] * 3 for _ in sequence.utterances])
 
 

@@ -8,11 +8,13 @@ from voice.training.skills.checks import is_right
 from voice.training.skills.conversations import (
     SKILLS,
     sample_conversation,
+    sample_drill,
     sample_memory,
     sample_turn,
 )
-from voice.training.skills.sentences import training_sentences
+from voice.training.skills.sentences import sample_word_salad, training_sentences
 from voice.training.skills.turns import Conversation, Split, Turn
+from voice.training.skills.wording import spelled
 
 __all__ = [
     "SKILLS",
@@ -21,7 +23,10 @@ __all__ = [
     "Turn",
     "is_right",
     "sample_conversation",
+    "sample_drill",
     "sample_memory",
     "sample_turn",
+    "sample_word_salad",
+    "spelled",
     "training_sentences",
 ]

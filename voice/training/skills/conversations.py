@@ -62,6 +62,17 @@ _CORRECTED_SHARE = 0.15
 _FOLLOW_UP_SHARE = 0.4
 """Part of the turns after a question of `FOLLOWED_UP` that ask it of something else."""
 
+_DRILLED = {
+    "add": 4,
+    "subtract": 4,
+    "multiply": 3,
+    "capital": 4,
+    "opposite": 3,
+    "next_day": 1,
+}
+"""skill → how often it is drilled: those that need many examples of their facts."""
+_DRILL_TURNS = 4
+
 
 def sample_turn(rng: random.Random, skill: str, split: Split) -> Turn:
     """A turn of one skill that can be answered without the turns before it.
@@ -101,3 +112,9 @@ def sample_conversation(rng: random.Random, split: Split) -> Conversation:
         else:
             turns.append(sample_turn(rng, skill if is_free else rng.choice(_DISTRACTORS), split))
     return Conversation(tuple(turns))
+
+
+def sample_drill(rng: random.Random) -> Conversation:
+    """A few turns of one skill, from the phrasings for training."""
+    skill = rng.choices(tuple(_DRILLED), tuple(_DRILLED.values()))[0]
+    return Conversation(tuple(sample_turn(rng, skill, "train") for _ in range(_DRILL_TURNS)))
