@@ -36,12 +36,9 @@ SHAPES = {
 
 
 class Pair:
-    """A tiny checkpoint, loaded by both."""
+    """A checkpoint, loaded by both."""
 
-    def __init__(self, directory, seed, llm, sound, vision):
-        write_tiny(
-            directory, seed=seed, sound={**SOUND, **sound}, vision={**VISION, **vision}, **llm
-        )
+    def __init__(self, directory):
         self.ours: Assistant = load(directory)
         self.theirs = reference(directory)
         bins = self.ours.encoder.config.num_mel_bins
@@ -82,9 +79,10 @@ class Pair:
 
 @pytest.fixture(scope="module", params=SHAPES)
 def pair(request, tmp_path_factory):
-    shape = SHAPES[request.param]
+    llm, sound, vision = SHAPES[request.param]
+    sizes = {"sound": {**SOUND, **sound}, "vision": {**VISION, **vision}, **llm}
     seed = list(SHAPES).index(request.param)
-    return Pair(tmp_path_factory.mktemp(request.param), seed, *shape)
+    return Pair(write_tiny(tmp_path_factory.mktemp(request.param), seed=seed, **sizes))
 
 
 def speech(samples, seed=0):
@@ -137,7 +135,7 @@ def test_prompt_gives_the_logits_and_tokens_of_the_reference(pair, kind):
     embeddings = assistant.embed_prompt(
         pieces, images=[image] if sees else [], audios=[waveform] if hears else []
     )
-    ids = _expand(pair, pieces, image, waveform)
+    ids = expand(pair, pieces, image, waveform)
     logits, tokens = pair.expected_logits(ids, image, waveform, new_tokens=12)
 
     with torch.no_grad():
@@ -150,7 +148,7 @@ def test_prompt_gives_the_logits_and_tokens_of_the_reference(pair, kind):
     assert list(assistant.model.generate(state, **endless)) == tokens
 
 
-def _expand(pair, pieces, image, waveform):
+def expand(pair, pieces, image, waveform):
     """The token ids that NVIDIA's processor makes: one placeholder per embedding."""
     ids = []
     for piece in pieces:

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -21,8 +21,15 @@ from transformers import PreTrainedTokenizerBase
 from streaming.config import EncoderConfig
 from streaming.features import log_mel, normalize
 from voice.training.augment import Augmenter
-from voice.training.recipe import LABELS_PER_STEP, NUM_PHONEMES, SOUND_CONFIG
-from voice.training.sequences import IGNORED, SequenceMaker, caption_steps
+from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
+from voice.training.sequences import (
+    BLANK,
+    IGNORED,
+    SequenceMaker,
+    imagine_pieces,
+    mishear,
+    place_pieces,
+)
 from voice.training.skills import sample_conversation, training_sentences
 from voice.training.speech import (
     LABEL_HOP_SAMPLES,
@@ -32,6 +39,7 @@ from voice.training.speech import (
     sample_speaker,
     speak_with_flite,
 )
+from voice.training.tokenizer import NUM_SPECIAL_TOKENS
 
 logger = logging.getLogger(__name__)
 
@@ -49,32 +57,38 @@ MAX_SAMPLES = 12 * 16_000
 
 @dataclass(slots=True)
 class SpeechBatch:
-    """features [N, T, mels], lengths [N] in features, labels [N, S, 4] (IGNORED beyond the end)."""
+    """Utterances as the encoder gets them, and what it is to find in them.
+
+    Attributes:
+        features: [N, T, mels]. lengths: [N] in features.
+        labels: [N, S, 4], the phoneme of every 20 ms; IGNORED beyond the end.
+        pieces: [N, S], the word piece that begins at every step; IGNORED beyond the end.
+    """
 
     features: Tensor
     lengths: Tensor
     labels: Tensor
+    pieces: Tensor
 
     def to(self, device: torch.device) -> SpeechBatch:
         """The same batch on a device."""
-        return SpeechBatch(
-            self.features.to(device), self.lengths.to(device), self.labels.to(device)
-        )
+        return SpeechBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 @dataclass(slots=True)
 class SequenceBatch:
-    """tokens [B, T], is_audio [B, T], targets [B, T]; the utterances come as labels or as speech.
+    """Sequences as the decoder gets them, and what it is to say.
 
     Attributes:
-        labels: [sum of S, 4] phoneme labels of all utterances, one after the other.
-        speech: the same utterances as sound (joint stage only).
+        tokens: [B, T]; at places of audio the word piece that begins there.
+        is_audio: [B, T].
+        targets: [B, T], the next token where it is learnt, else IGNORED.
+        speech: the utterances as sound, in the order of their places (joint stage only).
     """
 
     tokens: Tensor
     is_audio: Tensor
     targets: Tensor
-    labels: Tensor
     speech: SpeechBatch | None = None
 
     def to(self, device: torch.device) -> SequenceBatch:
@@ -83,7 +97,6 @@ class SequenceBatch:
             self.tokens.to(device),
             self.is_audio.to(device),
             self.targets.to(device),
-            self.labels.to(device),
             self.speech.to(device) if self.speech else None,
         )
 
@@ -101,57 +114,33 @@ def step_labels(phonemes: np.ndarray, lead_samples: int, num_steps: int) -> np.n
     return np.where(inside, phonemes[np.clip(bins, 0, len(phonemes) - 1)], 0).astype(np.int64)
 
 
-def corrupt_labels(labels: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Labels as an imperfect ear would give them: runs replaced, edges moved."""
-    flat = labels.reshape(-1).copy()
-    rate = rng.choice((0.0, rng.uniform(0.0, 0.05), rng.uniform(0.0, 0.14)))
-    for _ in range(int(len(flat) * rate / 2)):
-        at = rng.randrange(len(flat))
-        kind = rng.random()
-        if kind < 0.5:  # another phoneme
-            flat[at : at + rng.randint(1, 4)] = rng.randrange(NUM_PHONEMES)
-        elif kind < 0.75:  # the one before lasts longer
-            flat[at : at + 2] = flat[at - 1]
-        else:  # the next one comes early
-            flat[max(at - 2, 0) : at] = flat[at]
-    return flat.reshape(labels.shape)
-
-
 @dataclass(slots=True)
 class Recording:
     """One utterance as the encoder gets it.
 
     Attributes:
-        labels: int64 [S, 4]. word_ends: the encoder step at which each word has been said.
-        features: normalised [T, mels]; empty where only labels are wanted.
+        labels: int64 [S, 4]. pieces: of every step; both IGNORED where they are not known.
+        features: normalised [T, mels].
     """
 
     labels: np.ndarray
-    word_ends: list[int]
+    pieces: list[int]
     features: Tensor
-
-    @property
-    def num_steps(self) -> int:
-        return len(self.labels)
-
-
-def _label_recording(utterance: Utterance, lead: int, num_samples: int) -> Recording:
-    num_steps = num_encoder_steps(max(num_samples, 1600))
-    if not len(utterance.phonemes):
-        return Recording(np.full((num_steps, LABELS_PER_STEP), IGNORED), [], torch.empty(0))
-    ends = ((utterance.word_ends + lead) // STEP_SAMPLES).tolist()
-    return Recording(step_labels(utterance.phonemes, lead, num_steps), ends, torch.empty(0))
 
 
 def collate_speech(recordings: list[Recording]) -> SpeechBatch:
-    """Pads the features and labels of recordings to one batch."""
+    """Pads recordings to one batch."""
     count, mels = len(recordings), recordings[0].features.shape[1]
     features = torch.zeros(count, max(len(r.features) for r in recordings), mels)
-    labels = torch.full((count, max(r.num_steps for r in recordings), LABELS_PER_STEP), IGNORED)
+    longest = max(len(r.pieces) for r in recordings)
+    labels = torch.full((count, longest, LABELS_PER_STEP), IGNORED)
+    pieces = torch.full((count, longest), IGNORED)
     for index, recording in enumerate(recordings):
         features[index, : len(recording.features)] = recording.features
-        labels[index, : recording.num_steps] = torch.from_numpy(recording.labels)
-    return SpeechBatch(features, torch.tensor([len(r.features) for r in recordings]), labels)
+        labels[index, : len(recording.labels)] = torch.from_numpy(recording.labels)
+        pieces[index, : len(recording.pieces)] = torch.tensor(recording.pieces)
+    lengths = torch.tensor([len(r.features) for r in recordings])
+    return SpeechBatch(features, lengths, labels, pieces)
 
 
 class _Batches(IterableDataset):
@@ -187,7 +176,8 @@ class _Batches(IterableDataset):
                 yield self._collate(batch, rng)
 
     def _start(self, rng: random.Random) -> None:
-        self._speech = SpeechMaker()
+        """Opens what a worker needs, in the worker."""
+        raise NotImplementedError
 
     def _examples(self, rng: random.Random, count: int) -> list:
         raise NotImplementedError
@@ -202,9 +192,10 @@ class _Batches(IterableDataset):
 class _Recorder:
     """Speech as the encoder gets it: spoken, recorded, turned into normalised features."""
 
-    def __init__(self, speech: SpeechMaker, rng: random.Random, flite: bool) -> None:
-        self._speech = speech
+    def __init__(self, maker: SequenceMaker, rng: random.Random, flite: bool) -> None:
+        self._maker = maker
         self._flite = flite and has_flite()
+        self._speech = SpeechMaker()
         self._augment = Augmenter(rng)
         self._mel = EncoderConfig.from_dict(SOUND_CONFIG).mel
 
@@ -218,18 +209,33 @@ class _Recorder:
         for _ in range(times):
             samples, lead = self._augment(utterance.samples)
             samples = np.pad(samples, (0, max(0, 1600 - len(samples))))[:MAX_SAMPLES]
-            recording = _label_recording(utterance, lead, len(samples))
-            recording.features = normalize(log_mel(torch.from_numpy(samples), self._mel))
-            made.append(recording)
+            features = normalize(log_mel(torch.from_numpy(samples), self._mel))
+            made.append(self._label(utterance, lead, num_encoder_steps(len(samples)), features))
         return made
+
+    def _label(
+        self, utterance: Utterance, lead: int, num_steps: int, features: Tensor
+    ) -> Recording:
+        if not len(utterance.phonemes):
+            unknown = np.full((num_steps, LABELS_PER_STEP), IGNORED)
+            return Recording(unknown, [IGNORED] * num_steps, features)
+        # A step is about the samples around its centre, the first one's is at the very start.
+        starts = (utterance.word_starts + lead) / STEP_SAMPLES + 0.5
+        end = (len(utterance.samples) + lead) / STEP_SAMPLES + 0.5
+        words = self._maker.words(utterance.text)
+        pieces = place_pieces(words, starts.tolist(), end, num_steps)
+        return Recording(step_labels(utterance.phonemes, lead, num_steps), pieces, features)
 
 
 class SpeechBatches(_Batches):
-    """Utterances with phoneme labels, each spoken once and recorded twice (encoder stage)."""
+    """Utterances with labels, each spoken once and recorded twice (encoder stages)."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, batch: int, seed: int) -> None:
+        super().__init__(batch, seed)
+        self._maker = SequenceMaker(tokenizer)
 
     def _start(self, rng: random.Random) -> None:
-        super()._start(rng)
-        self._recorder = _Recorder(self._speech, rng, flite=False)
+        self._recorder = _Recorder(self._maker, rng, flite=False)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []
@@ -250,9 +256,9 @@ def random_utterance(rng: random.Random) -> str:
     Invented words keep the ear from learning the lexicon instead of the sounds.
     """
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.1:
         return " ".join(_invented_word(rng) for _ in range(rng.randint(2, 8)))
-    if kind < 0.6:
+    if kind < 0.55:
         return training_sentences(rng)
     return rng.choice(sample_conversation(rng, "train").turns).user
 
@@ -278,7 +284,7 @@ def _invented_word(rng: random.Random) -> str:
 
 
 class SequenceBatches(_Batches):
-    """Training sequences; utterances as corrupted labels or, with ``sound``, as recorded speech."""
+    """Training sequences; utterances as misheard transcripts or, with ``sound``, as speech too."""
 
     def __init__(
         self,
@@ -290,41 +296,32 @@ class SequenceBatches(_Batches):
     ) -> None:
         super().__init__(3 * batch, seed, budget=batch * POSITIONS_PER_SEQUENCE)
         self._maker = SequenceMaker(tokenizer)
+        self._vocabulary = range(NUM_SPECIAL_TOKENS, len(tokenizer))
         self._sound = sound
         self._max_positions = max_positions
 
     def _start(self, rng: random.Random) -> None:
-        super()._start(rng)
-        self._recorder = _Recorder(self._speech, rng, flite=True)
+        if self._sound:
+            self._recorder = _Recorder(self._maker, rng, flite=True)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []
         while len(examples) < count:
             sequence = self._maker.sample(rng)
-            recordings = [self._utterance(text, rng) for text in sequence.utterances]
-            captions = [
-                self._caption(text, recording)
-                for text, recording in zip(sequence.utterances, recordings, strict=True)
-            ]
-            laid_out = sequence.lay_out(captions)
+            recordings: list[Recording] = []
+            if self._sound:
+                recordings = [self._recorder.record(t, rng)[0] for t in sequence.utterances]
+                heard = [[max(BLANK, p) for p in recording.pieces] for recording in recordings]
+            else:
+                heard = [self._imagine(text, rng) for text in sequence.utterances]
+            laid_out = sequence.lay_out(heard)
             if len(laid_out[0]) <= self._max_positions:
                 examples.append((laid_out, recordings))
         return examples
 
-    def _caption(self, text: str, recording: Recording) -> list[int]:
-        if not recording.word_ends:
-            return [IGNORED] * recording.num_steps
-        return caption_steps(self._maker.words(text), recording.word_ends, recording.num_steps)
-
-    def _utterance(self, text: str, rng: random.Random) -> Recording:
-        if self._sound:
-            return self._recorder.record(text, rng)[0]
-        utterance = self._speech.speak(text, sample_speaker(rng), sound=False)
-        lead = int(rng.choice((0, rng.uniform(0, 0.8))) * 16_000)
-        trail = int(rng.choice((0, rng.uniform(0, 0.8))) * 16_000)
-        recording = _label_recording(utterance, lead, lead + len(utterance.samples) + trail)
-        recording.labels = corrupt_labels(recording.labels, rng)
-        return recording
+    def _imagine(self, text: str, rng: random.Random) -> list[int]:
+        pieces = imagine_pieces(self._maker.words(text), text, rng)
+        return mishear(pieces, rng, self._vocabulary)
 
     def _length(self, example: tuple) -> int:
         return len(example[0][0])
@@ -340,10 +337,8 @@ class SequenceBatches(_Batches):
             is_audio[index, : len(ids)] = torch.tensor(audio_places)
             targets[index, : len(ids)] = torch.tensor(next_ids)
             recordings += heard
-        labels = [torch.from_numpy(recording.labels) for recording in recordings]
-        joined = torch.cat(labels) if labels else torch.zeros(0, LABELS_PER_STEP, dtype=torch.long)
-        speech = collate_speech(recordings) if self._sound and recordings else None
-        return SequenceBatch(tokens, is_audio, targets, joined, speech)
+        speech = collate_speech(recordings) if recordings else None
+        return SequenceBatch(tokens, is_audio, targets, speech)
 
 
 def load_batches(dataset: _Batches, workers: int) -> Iterator:

@@ -135,15 +135,17 @@ class StageSettings:
 
 STAGES = {
     # What sounds at every 20 ms, from espeak's own phoneme events.
-    "encoder": StageSettings(steps=3000, batch=24, learning_rate=1.5e-3),
-    # Reading phoneme labels as if they were heard: transcription and every skill.
+    "sounds": StageSettings(steps=1000, batch=24, learning_rate=1.5e-3),
+    # Which word piece begins at every encoder step.
+    "words": StageSettings(steps=2400, batch=24, learning_rate=1.2e-3, warmup_steps=100),
+    # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(
-        steps=4000, batch=16, learning_rate=1.5e-3, warmup_steps=200, max_positions=160
+        steps=3000, batch=16, learning_rate=1.5e-3, warmup_steps=200, max_positions=160
     ),
-    # The projector learns the embeddings that the language stage gave to the labels.
-    "projector": StageSettings(steps=400, batch=24, learning_rate=2e-3, warmup_steps=50),
+    # The projector learns the embeddings that the decoder gives to the word pieces.
+    "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),
     # Everything together, from sound to answer.
     "joint": StageSettings(
-        steps=4400, batch=16, learning_rate=8e-4, warmup_steps=100, hearing_rate=0.35
+        steps=2400, batch=16, learning_rate=6e-4, warmup_steps=100, hearing_rate=1.0
     ),
 }

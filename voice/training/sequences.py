@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from transformers import PreTrainedTokenizerBase
 
@@ -30,69 +32,92 @@ class Sequence:
     """One training sequence.
 
     Attributes:
-        pieces: token ids, or None where the encoder steps of the next utterance go.
+        parts: token ids, or None where the encoder steps of the next utterance go.
         utterances: the spoken texts, in order.
-        learnt: for every piece, whether its tokens are learnt.
+        learnt: for every part, whether its tokens are learnt.
     """
 
-    pieces: list[list[int] | None] = field(default_factory=list)
+    parts: list[list[int] | None] = field(default_factory=list)
     learnt: list[bool] = field(default_factory=list)
     utterances: list[str] = field(default_factory=list)
 
-    def lay_out(self, captions: list[list[int]]) -> tuple[list[int], list[bool], list[int]]:
-        """(token ids, is audio, targets), with token 0 at the places of audio.
+    def lay_out(self, heard: list[list[int]]) -> tuple[list[int], list[bool], list[int]]:
+        """Token ids, places of audio, and what is learnt, position by position.
 
-        The target of a token's place is the next token, where that is learnt; the target of an
-        encoder step is its caption (see ``caption_steps``).
+        The target of a position is the next token, where that is learnt.
 
         Args:
-            captions: for every utterance, the caption of each of its steps.
+            heard: for every utterance, the word piece of each of its steps.
         """
         tokens: list[int] = []
         is_audio: list[bool] = []
         targets: list[int] = []
-        steps = iter(captions)
-        for piece, learn in zip(self.pieces, self.learnt, strict=True):
-            if piece is None:
-                caption = next(steps)
-                tokens += [0] * len(caption)
-                targets += caption
-                is_audio += [True] * len(caption)
-                continue
+        utterances = iter(heard)
+        for part, learn in zip(self.parts, self.learnt, strict=True):
+            ids = next(utterances) if part is None else part
             if learn and targets:
-                targets[-1] = piece[0]
-            tokens += piece
-            targets += [*piece[1:], IGNORED] if learn else [IGNORED] * len(piece)
-            is_audio += [False] * len(piece)
+                targets[-1] = ids[0]
+            tokens += ids
+            targets += [*ids[1:], IGNORED] if learn else [IGNORED] * len(ids)
+            is_audio += [part is None] * len(ids)
         return tokens, is_audio, targets
 
 
 DRILL_TYPED_SHARE = 0.7
-CAPTION_DELAY_STEPS = 2
-"""Encoder steps after the end of a word until its first token is due: what follows settles it."""
-NO_CAPTION = 0
-"""The target of a step at which no word is due (the padding token)."""
+BLANK = 0
+"""The piece of an encoder step at which no word piece begins (the padding token)."""
+LONGEST_PIECE_STEPS = 2.0
+"""The pieces of a word follow each other at most at this distance, however slowly it is said."""
 
 
-def caption_steps(words: list[list[int]], word_ends: list[int], num_steps: int) -> list[int]:
-    """A live caption: the tokens of every word, one a step, from shortly after it was said.
-
-    It teaches the decoder to read in place, densely, before it learns to look back (delayed
-    streams, arXiv 2509.08753). What would come after the last step is left out.
+def place_pieces(
+    words: list[list[int]], starts: list[float], end: float, num_steps: int
+) -> list[int]:
+    """The word piece that begins at every encoder step: a transcript laid along the sound.
 
     Args:
-        words: tokens of every word. word_ends: the step at which each has been said.
-        num_steps: of the utterance.
+        words: tokens of every word.
+        starts: the step at which each word begins, fractions allowed; words that begin together
+            share the time until the next one.
+        end: the step at which the last word has been said.
+        num_steps: of the utterance; what would begin later is left out.
     """
-    caption = [NO_CAPTION] * num_steps
+    placed = [BLANK] * num_steps
+    groups = [
+        (start, [token for _, tokens in group for token in tokens])
+        for start, group in groupby(zip(starts, words, strict=True), key=itemgetter(0))
+    ]
     free = 0
-    for tokens, end in zip(words, word_ends, strict=True):
-        free = max(free, end + CAPTION_DELAY_STEPS)
-        for token in tokens:
-            if free < num_steps:
-                caption[free] = token
-            free += 1
-    return caption
+    for (start, tokens), (following, _) in zip(groups, [*groups[1:], (end, [])], strict=True):
+        spacing = min((following - start) / len(tokens), LONGEST_PIECE_STEPS)
+        for index, token in enumerate(tokens):
+            step = max(free, int(start + index * spacing))
+            if step < num_steps:
+                placed[step] = token
+            free = step + 1
+    return placed
+
+
+def imagine_pieces(words: list[list[int]], text: str, rng: random.Random) -> list[int]:
+    """Pieces as speech would place them, without any: for a decoder that has no ears yet."""
+    steps_per_letter = rng.uniform(0.4, 1.0)
+    starts = []
+    step = float(rng.randint(0, 6))
+    for tokens, word in zip(words, text.split(), strict=True):
+        starts.append(step)
+        step += max(len(tokens), len(word) * steps_per_letter)
+    return place_pieces(words, starts, step, int(step) + rng.randint(1, 6))
+
+
+def mishear(pieces: list[int], rng: random.Random, vocabulary: range) -> list[int]:
+    """Pieces as an imperfect ear would give them: some are others, some are missing."""
+    rate = rng.choice((0.0, 0.0, rng.uniform(0.0, 0.12)))
+    return [
+        rng.choice((BLANK, rng.choice(vocabulary), rng.choice(vocabulary)))
+        if piece != BLANK and rng.random() < rate
+        else piece
+        for piece in pieces
+    ]
 
 
 class SequenceMaker:
@@ -173,7 +198,7 @@ class SequenceMaker:
         self, sequence: Sequence, user: str, instruction: list[int], reply: str, spoken: bool
     ) -> None:
         def add(ids: list[int] | None, learn: bool = False) -> None:
-            sequence.pieces.append(ids)
+            sequence.parts.append(ids)
             sequence.learnt.append(learn)
 
         add(self._turn_opening)

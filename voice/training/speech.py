@@ -75,14 +75,14 @@ class Utterance:
         text: the words, lower case.
         samples: float32 [samples], 16 kHz, mono.
         phonemes: int16 [bins], the phoneme class of every 20 ms; empty where it is not known.
-        word_ends: int64 [words], the sample at which each word of ``text.split()`` has been said;
-            empty where it is not known.
+        word_starts: int64 [words], the sample at which each word of ``text.split()`` begins; equal
+            for words that are said as one ("of the"); empty where it is not known.
     """
 
     text: str
     samples: np.ndarray
     phonemes: np.ndarray
-    word_ends: np.ndarray
+    word_starts: np.ndarray
 
 
 def sample_speaker(rng: random.Random, heldout: bool = False) -> SpeakerSettings:
@@ -130,20 +130,20 @@ class SpeechMaker:
     def __init__(self) -> None:
         self._library = EspeakLibrary(buffer_ms=200, phonemes=True)
 
-    def speak(self, text: str, speaker: SpeakerSettings, sound: bool = True) -> Utterance:
-        """Speaks ``text`` (plain words) at 16 kHz with labels; without ``sound``, silence."""
+    def speak(self, text: str, speaker: SpeakerSettings) -> Utterance:
+        """Speaks ``text`` (plain words) at 16 kHz with labels."""
         pcm, events = self._synthesize(text, speaker)
         # Another factor than 16000/22050 shifts the formants; the rate was chosen at random
         # anyway, so that the change of speed needs no correction.
         up, down = 320, round(441 * speaker.formant_shift)
         count = -(-len(pcm) * up // down)
-        samples = resample_poly(pcm, up, down) if sound else np.zeros(count)
+        samples = resample_poly(pcm, up, down)
         stretch = up / down
         return Utterance(
             text,
             samples.astype(np.float32),
             _label(events, count, stretch),
-            _word_ends(text, events, count, stretch),
+            _word_starts(text, events, stretch),
         )
 
     def _synthesize(
@@ -174,20 +174,16 @@ def _label(events: list[SpeechEvent], num_samples: int, stretch: float) -> np.nd
     return classes[np.searchsorted(starts, centres, side="right") - 1]
 
 
-def _word_ends(
-    text: str, events: list[SpeechEvent], num_samples: int, stretch: float
-) -> np.ndarray:
-    """A word ends where the next one starts; espeak may say several ("of the") as one."""
+def _word_starts(text: str, events: list[SpeechEvent], stretch: float) -> np.ndarray:
     words = [event for event in events if event.kind is EventKind.WORD]
     first_characters = np.asarray([event.text_start for event in words])
-    following = [event.sample * stretch for event in words[1:]] + [num_samples]
-    ends = []
+    starts = []
     character = 0
     for word in text.split():
         index = max(int(np.searchsorted(first_characters, character, side="right")) - 1, 0)
-        ends.append(following[min(index, len(following) - 1)])
+        starts.append(words[index].sample * stretch)
         character += len(word) + 1
-    return np.asarray(ends, np.int64)
+    return np.asarray(starts, np.int64)
 
 
 # espeak's mnemonics without stress and length of neighbours; those an accent merges share a class.

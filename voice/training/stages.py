@@ -1,11 +1,13 @@
 """The stages of the recipe: what each trains, on which batches, with which loss.
 
-1. encoder: FastConformer → the phoneme of every 20 ms. Frame-aligned labels are dense and come free
+1. sounds: FastConformer → the phoneme of every 20 ms. Frame-aligned labels are dense and come free
    with the synthesiser, so the encoder learns in minutes what a sequence loss needs hours for.
-2. language: phoneme labels, embedded by a table, → live captions, transcriptions and answers. No
-   sound is involved, so this stage runs beside the first.
-3. projector: encoder steps → the embeddings that the table gives to the true labels.
-4. joint: sound → answers, everything trained together.
+2. words: the same tower goes on to the word piece that begins at every step; the phonemes move to
+   a layer below the top, so that the layers above can put them together.
+3. language: the decoder reads transcripts, laid out as speech would lay them, and answers. No sound
+   is involved, so this stage can run beside the first two.
+4. projector: encoder steps → the decoder's embeddings of the word pieces that begin there.
+5. joint: sound → answers, everything trained together.
 """
 
 from __future__ import annotations
@@ -38,24 +40,30 @@ from voice.training.recipe import (
     NUM_PHONEMES,
     SOUND_CONFIG,
     STAGES,
+    VOCABULARY_SIZE,
     StageSettings,
 )
 from voice.training.replicas import rank
-from voice.training.sequences import IGNORED, NO_CAPTION
+from voice.training.sequences import BLANK, IGNORED
 from voice.training.trainer import Batch, LossFunction, Trainer
 
 ROUTER_BALANCE_RATE = 1e-3
 """How fast an expert's correction bias moves against its load (arXiv 2408.15664)."""
 
-CAPTION_WEIGHT = 1.0
-"""Of the live captions' loss beside the replies'."""
+PHONEME_LAYER = 5
+"""Of the encoder's layers, the one whose output tells phonemes from the stage "words" on."""
 
-PHONEME_WEIGHT = 0.3
-"""Of the encoder's own task in the joint stage: it keeps the ear from drifting."""
+WORDS_PHONEME_WEIGHT = 0.5
+JOINT_PHONEME_WEIGHT = 0.1
+JOINT_PIECE_WEIGHT = 0.5
+"""Of the encoder's own tasks beside the main one: they keep the ear from drifting."""
+
+IMAGINED_NOISE = 0.15
+"""Deviation of the noise on the embeddings of imagined speech, whose own deviation is 0.5."""
 
 
 class Hearing(nn.Module):
-    """The encoder and the phoneme classifier that teaches it."""
+    """The encoder and the classifiers that teach it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,79 +71,94 @@ class Hearing(nn.Module):
         self.encoder = FastConformer(config)
         self.encoder.dropout = 0.05
         self.phoneme_head = nn.Linear(config.hidden_size, LABELS_PER_STEP * NUM_PHONEMES)
+        self.piece_head = nn.Linear(config.hidden_size, VOCABULARY_SIZE)
 
-    def loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+    def sounds_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy of every 20 ms label, and the part of them that is right."""
-        return self.phoneme_loss(self.encode(batch), batch.labels)
+        return self._phoneme_loss(self.encode(batch)[0], batch.labels)
 
-    def encode(self, batch: SpeechBatch) -> Tensor:
-        """Encoder steps [N, S, D] of the batch, with SpecAugment while training."""
+    def words_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+        """Cross entropy of every step's word piece, and of the labels as before."""
+        steps, middle = self.encode(batch)
+        phonemes, figures = self._phoneme_loss(middle, batch.labels)
+        pieces, more = self._piece_loss(steps, batch.pieces)
+        return pieces + WORDS_PHONEME_WEIGHT * phonemes, figures | more
+
+    def own_loss(
+        self, steps: Tensor, middle: Tensor, batch: SpeechBatch
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Both tasks with the weights of the joint stage."""
+        phonemes, figures = self._phoneme_loss(middle, batch.labels)
+        pieces, more = self._piece_loss(steps, batch.pieces)
+        loss = JOINT_PIECE_WEIGHT * pieces + JOINT_PHONEME_WEIGHT * phonemes
+        return loss, figures | more
+
+    def encode(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
+        """Encoder steps [N, S, D], and what `PHONEME_LAYER` makes of them.
+
+        While training, the spectrum is masked.
+        """
         features = batch.features
         if self.training:
             features = mask_spectrum(features, batch.lengths)
-        return self.encoder(features, batch.lengths)[0]
+        middle: list[Tensor] = []
+        hook = self.encoder.layers[PHONEME_LAYER - 1].register_forward_hook(
+            lambda layer, inputs, output: middle.append(output)
+        )
+        steps = self.encoder(features, batch.lengths)[0]
+        hook.remove()
+        return steps, middle[0]
 
-    def phoneme_loss(self, steps: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Loss of ``labels`` [N, S, 4] for encoder steps [N, S, D]."""
+    def _phoneme_loss(self, steps: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         logits = self.phoneme_head(steps).unflatten(-1, (LABELS_PER_STEP, NUM_PHONEMES)).float()
         loss = F.cross_entropy(
             logits.flatten(0, 2), labels.flatten(), ignore_index=IGNORED, label_smoothing=0.05
         )
         return loss, {"phonemes": _accuracy(logits, labels)}
 
-
-class LabelEmbedding(nn.Module):
-    """Phoneme labels as decoder embeddings: one table for each of a step's four places, summed."""
-
-    def __init__(self, hidden_size: int) -> None:
-        super().__init__()
-        self.tables = nn.Embedding(LABELS_PER_STEP * NUM_PHONEMES, hidden_size)
-        nn.init.normal_(self.tables.weight, std=0.5 / LABELS_PER_STEP**0.5)
-
-    def forward(self, labels: Tensor) -> Tensor:
-        """[S, 4] → [S, hidden]."""
-        places = torch.arange(LABELS_PER_STEP, device=labels.device) * NUM_PHONEMES
-        return self.tables(labels + places).sum(-2)
+    def _piece_loss(self, steps: Tensor, pieces: Tensor) -> tuple[Tensor, dict[str, float]]:
+        known = pieces != IGNORED
+        if not known.any():  # all of them spoken by an engine that tells no times
+            return steps.sum() * 0, {}
+        logits, pieces = self.piece_head(steps[known]).float(), pieces[known]
+        begins = pieces != BLANK
+        figures = {
+            "pieces": _accuracy(logits[begins], pieces[begins]),
+            "blanks": _accuracy(logits[~begins], pieces[~begins]),
+        }
+        return F.cross_entropy(logits, pieces), figures
 
 
 class Language(nn.Module):
-    """The decoder, and the table that stands for ears while there are none."""
+    """The decoder."""
 
     def __init__(self) -> None:
         super().__init__()
         config = ModelConfig.from_dict(LLM_CONFIG)
         self.decoder = OmniDecoder(config)
-        self.labels = LabelEmbedding(config.hidden_size)
+        # As loud as what the blocks add; at transformers' 0.02 the words drown in it at first.
+        nn.init.normal_(self.decoder.backbone.embeddings.weight, std=0.5)
         self.routers = [m for m in self.decoder.modules() if isinstance(m, Router)]
 
     def loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
-        """Cross entropy of the learnt tokens when the utterances are read as labels."""
-        return self.token_loss(batch, self.labels(batch.labels))
+        """Cross entropy of the learnt tokens when the utterances are read as word pieces."""
+        embeddings = self.decoder.embed(batch.tokens)
+        if self.training:
+            noise = torch.randn_like(embeddings) * IMAGINED_NOISE
+            embeddings = embeddings + noise * batch.is_audio[..., None]
+        return self.token_loss(batch, embeddings)
 
     def token_loss(
-        self, batch: SequenceBatch, audio_embeddings: Tensor
+        self, batch: SequenceBatch, embeddings: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        """Cross entropy of the learnt tokens, ``audio_embeddings`` [sum of S, hidden] in place."""
-        embeddings = self.decoder.embed(batch.tokens)
-        embeddings = embeddings.masked_scatter(
-            batch.is_audio[..., None], audio_embeddings.to(embeddings.dtype)
-        )
+        """Cross entropy of the learnt tokens for embeddings [B, T, hidden]."""
         hidden = self.decoder.hidden(embeddings)
         learnt = batch.targets != IGNORED
         logits = self.decoder.lm_head(hidden[learnt]).float()
         targets = batch.targets[learnt]
-        is_caption = batch.is_audio[learnt]
         self._balance_experts()
-        losses = F.cross_entropy(logits, targets, reduction="none")
-        reply = losses[~is_caption].mean()
-        caption = losses[is_caption].mean() if is_caption.any() else reply.new_zeros(())
-        words = is_caption & (targets != NO_CAPTION)
-        figures = {
-            "reply": float(reply.detach()),
-            "accuracy": _accuracy(logits[~is_caption], targets[~is_caption]),
-            "captions": _accuracy(logits[words], targets[words]),
-        }
-        return reply + CAPTION_WEIGHT * caption, figures
+        loss = F.cross_entropy(logits, targets)
+        return loss, {"reply": float(loss.detach()), "accuracy": _accuracy(logits, targets)}
 
     @torch.no_grad()
     def _balance_experts(self) -> None:
@@ -161,24 +184,31 @@ class Omni(nn.Module):
         )
 
     def projector_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
-        """Squared distance from the embeddings of the true labels."""
-        real = batch.labels[..., 0] != IGNORED
+        """Squared distance from the embeddings of the word pieces, blanks counting half."""
+        known = batch.pieces != IGNORED
+        pieces = batch.pieces[known]
         with torch.no_grad():
-            wanted = self.language.labels(batch.labels[real]).float()
-            steps = self.hearing.encode(batch)
-        loss = F.mse_loss(self.projector(steps[real]).float(), wanted)
-        return loss, {"relative": float(loss.detach() / wanted.var())}
+            wanted = self.language.decoder.embed(pieces).float()
+            steps, _ = self.hearing.encode(batch)
+        errors = (self.projector(steps[known]).float() - wanted).square().mean(-1)
+        begins = pieces != BLANK
+        loss = errors[begins].mean() + 0.5 * errors[~begins].mean()
+        relative = errors[begins].mean() / wanted[begins].square().mean()
+        return loss, {"relative": float(relative.detach())}
 
     def joint_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
-        """Loss of the learnt tokens when the utterances are heard, and still of their phonemes."""
+        """Loss of the learnt tokens when the utterances are heard, and of the encoder's tasks."""
         if batch.speech is None:  # every turn of every sequence was typed
             return self.language.loss(batch)
-        steps = self.hearing.encode(batch.speech)
+        steps, middle = self.hearing.encode(batch.speech)
         lengths = -(-batch.speech.lengths // SUBSAMPLING)
         real = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
-        loss, figures = self.language.token_loss(batch, self.projector(steps[real]))
-        phonemes, more = self.hearing.phoneme_loss(steps, batch.speech.labels)
-        return loss + PHONEME_WEIGHT * phonemes, figures | more
+        embeddings = self.language.decoder.embed(batch.tokens)
+        heard = self.projector(steps[real]).to(embeddings.dtype)
+        embeddings = embeddings.masked_scatter(batch.is_audio[..., None], heard)
+        loss, figures = self.language.token_loss(batch, embeddings)
+        own, more = self.hearing.own_loss(steps, middle, batch.speech)
+        return loss + own, figures | more
 
 
 def mask_spectrum(features: Tensor, lengths: Tensor) -> Tensor:
@@ -213,19 +243,24 @@ def train_stage(
     settings = STAGES[name]
     torch.manual_seed(seed)
     hearing, language = Hearing(), Language()
-    if name == "encoder":
-        _run(name, hearing, hearing.loss, _speech(settings, seed), settings, directory, device)
+    if name in ("sounds", "words"):
+        loss = hearing.sounds_loss
+        if name == "words":
+            hearing.load_state_dict(stage_weights(directory / "sounds.pt"))
+            loss = hearing.words_loss
+        batches = _speech(settings, seed, tokenizer)
+        _run(name, hearing, loss, batches, settings, directory, device)
     elif name == "language":
         batches = _sequences(settings, seed, tokenizer, sound=False)
         _run(name, language, language.loss, batches, settings, directory, device)
     else:
         omni = Omni(hearing, language)
         if name == "projector":
-            hearing.load_state_dict(stage_weights(directory / "encoder.pt"))
+            hearing.load_state_dict(stage_weights(directory / "words.pt"))
             language.load_state_dict(stage_weights(directory / "language.pt"))
             hearing.eval().requires_grad_(False)
             language.requires_grad_(False)
-            batches = _speech(settings, seed)
+            batches = _speech(settings, seed, tokenizer)
             _run(name, omni, omni.projector_loss, batches, settings, directory, device)
         else:
             omni.load_state_dict(stage_weights(directory / "projector.pt"))
@@ -240,8 +275,11 @@ def stage_weights(file: Path) -> dict[str, Tensor]:
     return torch.load(file, weights_only=True)["module"]
 
 
-def _speech(settings: StageSettings, seed: int) -> Iterator[Batch]:
-    return load_batches(SpeechBatches(settings.batch, _data_seed(seed)), settings.workers)
+def _speech(
+    settings: StageSettings, seed: int, tokenizer: PreTrainedTokenizerBase
+) -> Iterator[Batch]:
+    dataset = SpeechBatches(tokenizer, settings.batch, _data_seed(seed))
+    return load_batches(dataset, settings.workers)
 
 
 def _sequences(

@@ -8,16 +8,16 @@ import torch
 
 from voice.training.augment import Augmenter
 from voice.training.data import (
+    POSITIONS_PER_SEQUENCE,
     Recording,
+    SequenceBatches,
     SpeechBatches,
     collate_speech,
-    corrupt_labels,
     num_encoder_steps,
     random_utterance,
     step_labels,
 )
-from voice.training.recipe import LABELS_PER_STEP, NUM_PHONEMES
-from voice.training.sequences import IGNORED
+from voice.training.sequences import BLANK, IGNORED
 from voice.training.speech import (
     ACCENTS,
     HELDOUT_ACCENT,
@@ -28,6 +28,7 @@ from voice.training.speech import (
     phoneme_class,
     sample_speaker,
 )
+from voice.training.tokenizer import build_tokenizer
 
 PLAIN = SpeakerSettings("en-us", 175, 50, 50, 1.0)
 
@@ -48,21 +49,12 @@ def test_speech_has_labels_where_it_sounds(maker):
     assert s_bins.max() < m_bins.min()
 
 
-def test_speech_ends_its_words_in_order(maker):
+def test_speech_begins_its_words_in_order(maker):
     utterance = maker.speak("what is the capital of france", PLAIN)
-    assert len(utterance.word_ends) == 6
-    assert (np.diff(utterance.word_ends) >= 0).all()
-    assert utterance.word_ends[-1] <= len(utterance.samples)
-
-
-def test_labels_without_sound_agree_with_those_with_it(maker):
-    heard = maker.speak("one two three", PLAIN)
-    silent = maker.speak("one two three", PLAIN, sound=False)
-    # espeak varies every utterance a little, by less than a label.
-    assert np.abs(heard.word_ends - silent.word_ends).max() < 320
-    assert abs(len(heard.phonemes) - len(silent.phonemes)) <= 1
-    assert not silent.samples.any()
-    assert heard.samples.std() > 0.01
+    assert len(utterance.word_starts) == 6
+    assert (np.diff(utterance.word_starts) >= 0).all()
+    assert utterance.word_starts[0] < 3200
+    assert utterance.word_starts[-1] < len(utterance.samples) - 3200
 
 
 def test_formant_shift_changes_the_length(maker):
@@ -87,15 +79,6 @@ def test_labels_move_with_the_silence_before_the_speech():
     assert not late[0, :2].any()
 
 
-def test_corrupted_labels_stay_labels():
-    rng = random.Random(1)
-    labels = np.zeros((50, LABELS_PER_STEP), np.int64)
-    changed = [corrupt_labels(labels, rng) for _ in range(50)]
-    assert all(c.min() >= 0 and c.max() < NUM_PHONEMES for c in changed)
-    assert any((c != labels).any() for c in changed)
-    assert not labels.any()
-
-
 @pytest.mark.parametrize("strength", [0.0, 1.0])
 def test_augmented_speech_stays_in_range(strength):
     rng = random.Random(2)
@@ -111,13 +94,14 @@ def test_augmented_speech_stays_in_range(strength):
 
 def test_collated_speech_is_padded_and_marked():
     def recording(steps):
-        return Recording(np.ones((steps, 4), np.int64), [], torch.ones(8 * steps, 80))
+        return Recording(np.ones((steps, 4), np.int64), [5] * steps, torch.ones(8 * steps, 80))
 
     batch = collate_speech([recording(3), recording(5)])
     assert batch.features.shape == (2, 40, 80)
     assert batch.lengths.tolist() == [24, 40]
     assert (batch.labels[0, 3:] == IGNORED).all()
     assert (batch.labels[1] == 1).all()
+    assert batch.pieces.tolist() == [[5, 5, 5, IGNORED, IGNORED], [5] * 5]
 
 
 def test_utterances_repeat_with_their_seed():
@@ -127,11 +111,39 @@ def test_utterances_repeat_with_their_seed():
     assert first == again != other
 
 
-def test_speech_batch_holds_features_and_labels_of_one_length():
-    batch = next(iter(SpeechBatches(3, seed=0)))
+@pytest.fixture(scope="module")
+def tokenizer():
+    rng = random.Random(0)
+    return build_tokenizer([random_utterance(rng) for _ in range(300)], 400)
+
+
+def test_speech_batch_holds_what_is_said_beside_how_it_sounds(maker, tokenizer):
+    batch = next(iter(SpeechBatches(tokenizer, 3, seed=0)))
     assert batch.features.shape[0] == batch.lengths.shape[0] == 3
     steps = -(-batch.lengths // 8)
     assert ((batch.labels != IGNORED).all(-1).sum(-1) == steps).all()
+    assert ((batch.pieces != IGNORED).sum(-1) == steps).all()
+    assert (batch.pieces > BLANK).any(-1).all()
+
+
+def test_heard_sequences_have_a_place_for_every_step_of_their_speech(maker, tokenizer):
+    batch = next(iter(SequenceBatches(tokenizer, 4, seed=0, sound=True, max_positions=320)))
+    assert batch.speech is not None
+    assert batch.is_audio.sum() == (-(-batch.speech.lengths // 8)).sum()
+
+
+def test_imagined_sequences_hold_the_words_where_sound_would_be(tokenizer):
+    batch = next(iter(SequenceBatches(tokenizer, 4, seed=0, sound=False, max_positions=160)))
+    assert batch.speech is None
+    heard = batch.tokens[batch.is_audio]
+    assert 0.1 < (heard != BLANK).float().mean() < 0.9
+
+
+def test_batches_of_sequences_cost_about_the_same(tokenizer):
+    batches = iter(SequenceBatches(tokenizer, 8, seed=0, sound=False, max_positions=160))
+    sizes = [next(batches).tokens.numel() for _ in range(12)]
+    assert max(sizes) <= 8 * POSITIONS_PER_SEQUENCE
+    assert np.median(sizes) > 0.7 * max(sizes)
 
 
 @pytest.mark.parametrize(("samples", "steps"), [(1600, 2), (16_000, 13), (32_000, 25)])

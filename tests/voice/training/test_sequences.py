@@ -1,4 +1,4 @@
-"""Training sequences: the layout of the chat template, live captions, what is learnt."""
+"""Training sequences: the layout of the chat template, word pieces, what is learnt."""
 
 import random
 
@@ -6,12 +6,14 @@ import pytest
 
 from voice.prompt import Prompt
 from voice.training.sequences import (
+    BLANK,
     IGNORED,
-    NO_CAPTION,
     TRANSCRIBE,
     Sequence,
     SequenceMaker,
-    caption_steps,
+    imagine_pieces,
+    mishear,
+    place_pieces,
 )
 from voice.training.skills import Conversation, Turn
 from voice.training.tokenizer import build_tokenizer
@@ -34,7 +36,7 @@ def lay_out_spoken(tokenizer, typed_share):
     maker = SequenceMaker(tokenizer)
     sequence = Sequence()
     maker.add_conversation(sequence, TURNS, random.Random(0), typed_share)
-    return sequence, sequence.lay_out([[NO_CAPTION] * 3 for _ in sequence.utterances])
+    return sequence, sequence.lay_out([[BLANK] * 3 for _ in sequence.utterances])
 
 
 def test_sequence_of_typed_turns_equals_the_rendered_template(tokenizer):
@@ -74,15 +76,42 @@ def test_sequence_learns_replies_and_their_end_only(tokenizer):
     assert text == "".join(turn.reply + "<|im_end|>" for turn in TURNS.turns)
 
 
-def test_caption_says_every_word_in_order_after_its_end():
-    caption = caption_steps([[5], [6, 7], [8]], word_ends=[1, 3, 4], num_steps=12)
-    assert [token for token in caption if token != NO_CAPTION] == [5, 6, 7, 8]
-    assert caption.index(5) == 3
-    assert caption.index(6) == 5
+def test_pieces_begin_with_their_words_in_order():
+    placed = place_pieces([[5], [6, 7], [8]], [1.2, 3.0, 7.5], end=9.0, num_steps=12)
+    assert placed == [0, 5, 0, 6, 0, 7, 0, 8, 0, 0, 0, 0]
 
 
-def test_caption_leaves_out_what_comes_after_the_end():
-    assert caption_steps([[5], [6]], word_ends=[0, 3], num_steps=4) == [0, 0, 5, 0]
+def test_pieces_of_words_said_as_one_share_their_time():
+    assert place_pieces([[5], [6], [7]], [2.0, 2.0, 4.0], end=6.0, num_steps=6) == [
+        *(0, 0, 5, 6, 7, 0)
+    ]
+
+
+def test_crowded_pieces_keep_their_order():
+    placed = place_pieces([[5, 6, 7], [8]], [0.0, 1.0], end=2.0, num_steps=8)
+    assert placed == [5, 6, 7, 8, 0, 0, 0, 0]
+
+
+def test_pieces_beyond_the_last_step_are_left_out():
+    assert place_pieces([[5], [6]], [0.0, 3.5], end=5.0, num_steps=3) == [5, 0, 0]
+
+
+def test_imagined_pieces_are_the_words(tokenizer):
+    maker = SequenceMaker(tokenizer)
+    for seed in range(20):
+        text = "my name is anna"
+        pieces = imagine_pieces(maker.words(text), text, random.Random(seed))
+        assert tokenizer.decode([piece for piece in pieces if piece != BLANK]) == text
+        assert BLANK in pieces
+
+
+def test_misheard_pieces_keep_their_places():
+    rng = random.Random(0)
+    pieces = [0, 40, 0, 41, 42, 0] * 20
+    changed = [mishear(pieces, rng, range(32, 400)) for _ in range(30)]
+    assert all(c[index] == BLANK for c in changed for index in (0, 2, 5))
+    assert any(c != pieces for c in changed)
+    assert any(c == pieces for c in changed)
 
 
 def test_words_together_are_the_tokens_of_the_text(tokenizer):
