@@ -16,15 +16,11 @@ from streaming.config import SUBSAMPLING, EncoderConfig
 
 
 class FastConformer(nn.Module):
-    """The tower below `sound_encoder.encoder.`.
-
-    `dropout` (0 unless set) is applied to every residual branch while training.
-    """
+    """The tower below `sound_encoder.encoder.`."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.dropout = 0.0
         self.subsampling = Subsampling(config)
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.num_hidden_layers))
 
@@ -50,9 +46,8 @@ class FastConformer(nn.Module):
         if self.config.scale_input:
             x = x * self.config.hidden_size**0.5
         positions = relative_positions(x.shape[1], self.config.hidden_size, x.device).to(x.dtype)
-        dropout = self.dropout if self.training else 0.0
         for layer in self.layers:
-            x = layer(x, positions, valid, dropout)
+            x = layer(x, positions, valid)
         if valid is not None:
             x = x.masked_fill(~valid[..., None], 0.0)
         return x, step_lengths
@@ -104,16 +99,12 @@ class ConformerLayer(nn.Module):
         self.norm_feed_forward2 = nn.LayerNorm(config.hidden_size)
         self.norm_out = nn.LayerNorm(config.hidden_size)
 
-    def forward(self, x: Tensor, positions: Tensor, valid: Tensor | None, dropout: float) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, valid: Tensor | None) -> Tensor:
         """[B, T, D] → [B, T, D]; `positions` [2T, D], `valid` [B, T] or None for all."""
-
-        def branch(y: Tensor) -> Tensor:
-            return F.dropout(y, dropout) if dropout else y
-
-        x = torch.add(x, branch(self.feed_forward1(self.norm_feed_forward1(x))), alpha=0.5)
-        x = x + branch(self.self_attn(self.norm_self_att(x), positions, valid))
-        x = x + branch(self.conv(self.norm_conv(x), valid))
-        x = torch.add(x, branch(self.feed_forward2(self.norm_feed_forward2(x))), alpha=0.5)
+        x = torch.add(x, self.feed_forward1(self.norm_feed_forward1(x)), alpha=0.5)
+        x = x + self.self_attn(self.norm_self_att(x), positions, valid)
+        x = x + self.conv(self.norm_conv(x), valid)
+        x = torch.add(x, self.feed_forward2(self.norm_feed_forward2(x)), alpha=0.5)
         return self.norm_out(x)
 
 

@@ -63,16 +63,6 @@ def test_training_statistics_come_from_real_steps_only() -> None:
         torch.testing.assert_close(ours, theirs, msg=name)
 
 
-def test_dropout_acts_only_in_training() -> None:
-    ours, _ = tiny_pair()
-    features = torch.randn(1, 40, 16)
-    plain = ours(features)[0]
-    ours.dropout = 0.5
-    torch.testing.assert_close(ours(features)[0], plain)
-    ours.train()
-    assert not torch.allclose(ours(features)[0], ours(features)[0])
-
-
 def test_relative_shift_puts_distances_on_diagonals() -> None:
     for steps in (1, 2, 7):
         distances = torch.arange(steps - 1, -steps - 1, -1.0).expand(1, 2, steps, -1)

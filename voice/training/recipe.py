@@ -37,12 +37,12 @@ SOUND_CONFIG = {
 LLM_CONFIG = {
     "model_type": "nemotron_h",
     "hidden_size": 256,
-    "num_hidden_layers": 10,
+    "num_hidden_layers": 6,
     "vocab_size": VOCABULARY_SIZE,
     "tie_word_embeddings": False,
-    "hybrid_override_pattern": "M*EMEM*EME",
+    "hybrid_override_pattern": "M*EM*E",
     "num_attention_heads": 8,
-    "num_key_value_heads": 2,
+    "num_key_value_heads": 4,
     "head_dim": 32,
     "max_position_embeddings": 8192,
     "sliding_window": None,
@@ -62,7 +62,7 @@ LLM_CONFIG = {
     "time_step_limit": [0.0, 1e30],
     "n_routed_experts": 8,
     "num_experts_per_tok": 2,
-    "moe_intermediate_size": 384,
+    "moe_intermediate_size": 256,
     "n_shared_experts": 1,
     "moe_shared_expert_intermediate_size": 384,
     "norm_topk_prob": True,
@@ -140,7 +140,7 @@ STAGES = {
     "words": StageSettings(steps=2400, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(
-        steps=3000, batch=16, learning_rate=1.5e-3, warmup_steps=200, max_positions=160
+        steps=4500, batch=16, learning_rate=2e-3, warmup_steps=200, max_positions=160
     ),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),
