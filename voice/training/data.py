@@ -143,7 +143,7 @@ def collate_speech(recordings: list[Recording]) -> SpeechBatch:
     return SpeechBatch(features, lengths, labels, pieces)
 
 
-class _Batches(IterableDataset):
+class Batches(IterableDataset):
     """Common part: a generator of its own for every worker, and batches of similar lengths."""
 
     POOL = 192  # examples sorted together by length
@@ -151,12 +151,12 @@ class _Batches(IterableDataset):
     def __init__(self, batch: int, seed: int, budget: float = math.inf) -> None:
         """``batch`` examples at most, in ``budget`` positions at most, padding included."""
         self._batch = batch
-        self._seed = seed
+        self._seed = str(seed)
         self._budget = budget
 
-    def reseed(self) -> None:
-        """Goes on with other data."""
-        self._seed += 1000
+    def reseed(self, *what: object) -> None:
+        """Goes on with other data, which depend on ``what`` too."""
+        self._seed = "-".join(map(str, (self._seed, *what)))
 
     def __iter__(self) -> Iterator:
         info = get_worker_info()
@@ -227,7 +227,7 @@ class _Recorder:
         return Recording(step_labels(utterance.phonemes, lead, num_steps), pieces, features)
 
 
-class SpeechBatches(_Batches):
+class SpeechBatches(Batches):
     """Utterances with labels, each spoken once and recorded twice (encoder stages)."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, batch: int, seed: int) -> None:
@@ -256,7 +256,7 @@ def random_utterance(rng: random.Random) -> str:
     Invented words keep the ear from learning the lexicon instead of the sounds.
     """
     kind = rng.random()
-    if kind < 0.1:
+    if kind < 0.04:
         return " ".join(_invented_word(rng) for _ in range(rng.randint(2, 8)))
     if kind < 0.55:
         return training_sentences(rng)
@@ -283,7 +283,7 @@ def _invented_word(rng: random.Random) -> str:
     )
 
 
-class SequenceBatches(_Batches):
+class SequenceBatches(Batches):
     """Training sequences; utterances as misheard transcripts or, with ``sound``, as speech too."""
 
     def __init__(
@@ -341,7 +341,7 @@ class SequenceBatches(_Batches):
         return SequenceBatch(tokens, is_audio, targets, speech)
 
 
-def load_batches(dataset: _Batches, workers: int) -> Iterator:
+def load_batches(dataset: Batches, workers: int) -> Iterator:
     """Endless batches, made by worker processes ahead of their use.
 
     espeak-ng is C code fed with millions of random texts: when it takes a worker down, the worker
@@ -357,4 +357,4 @@ def load_batches(dataset: _Batches, workers: int) -> Iterator:
             if "DataLoader worker" not in str(error):
                 raise
             logger.warning("%s; starting another", error)
-            dataset.reseed()
+            dataset.reseed("again")

@@ -137,7 +137,7 @@ STAGES = {
     # What sounds at every 20 ms, from espeak's own phoneme events.
     "sounds": StageSettings(steps=1000, batch=24, learning_rate=1.5e-3),
     # Which word piece begins at every encoder step.
-    "words": StageSettings(steps=2400, batch=24, learning_rate=1.2e-3, warmup_steps=100),
+    "words": StageSettings(steps=6000, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(
         steps=4500, batch=16, learning_rate=2e-3, warmup_steps=200, max_positions=160

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -29,6 +28,7 @@ from omni_core.projector import Projector
 from streaming.config import SUBSAMPLING, EncoderConfig
 from streaming.conformer import FastConformer
 from voice.training.data import (
+    Batches,
     SequenceBatch,
     SequenceBatches,
     SpeechBatch,
@@ -42,11 +42,10 @@ from voice.training.recipe import (
     SOUND_CONFIG,
     STAGES,
     VOCABULARY_SIZE,
-    StageSettings,
 )
 from voice.training.replicas import rank
 from voice.training.sequences import BLANK, IGNORED
-from voice.training.trainer import Batch, LossFunction, Trainer
+from voice.training.trainer import LossFunction, Trainer
 
 ROUTER_BALANCE_RATE = 1e-3
 """How fast an expert's correction bias moves against its load (arXiv 2408.15664)."""
@@ -232,29 +231,41 @@ def train_stage(
     settings = STAGES[name]
     torch.manual_seed(seed)
     hearing, language = Hearing(), Language()
+    module: nn.Module
+    loss: LossFunction
     if name in ("sounds", "words"):
-        loss = hearing.sounds_loss
+        module, loss = hearing, hearing.sounds_loss
         if name == "words":
             hearing.load_state_dict(stage_weights(directory / "sounds.pt"))
             loss = hearing.words_loss
-        batches = _speech(settings, seed, tokenizer)
-        _run(name, hearing, loss, batches, settings, directory, device)
     elif name == "language":
-        batches = _sequences(settings, seed, tokenizer, sound=False)
-        _run(name, language, language.loss, batches, settings, directory, device)
+        module, loss = language, language.loss
     else:
-        omni = Omni(hearing, language)
+        module = omni = Omni(hearing, language)
+        loss = omni.joint_loss
         if name == "projector":
+            loss = omni.projector_loss
             hearing.load_state_dict(stage_weights(directory / "words.pt"))
             language.load_state_dict(stage_weights(directory / "language.pt"))
             hearing.eval().requires_grad_(False)
             language.requires_grad_(False)
-            batches = _speech(settings, seed, tokenizer)
-            _run(name, omni, omni.projector_loss, batches, settings, directory, device)
         else:
             omni.load_state_dict(stage_weights(directory / "projector.pt"))
-            batches = _sequences(settings, seed, tokenizer, sound=True)
-            _run(name, omni, omni.joint_loss, batches, settings, directory, device)
+    module.to(device)
+    for router in module.modules():
+        if isinstance(router, Router):
+            router.load = torch.zeros_like(router.e_score_correction_bias, dtype=torch.long)
+    trainer = Trainer(name, module, settings, directory)
+    trainer.resume()
+    data: Batches
+    if name in ("language", "joint"):
+        sound = name == "joint"
+        data = SequenceBatches(tokenizer, settings.batch, seed, sound, settings.max_positions)
+    else:
+        data = SpeechBatches(tokenizer, settings.batch, seed)
+    # Every replica has data of its own, and a stage that goes on does not see the old ones again.
+    data.reseed(rank(), trainer.step)
+    trainer.run(load_batches(data, settings.workers), loss, device)
 
 
 def stage_weights(file: Path) -> dict[str, Tensor]:
@@ -262,42 +273,3 @@ def stage_weights(file: Path) -> dict[str, Tensor]:
     if not file.exists():
         raise FileNotFoundError(f"{file} is missing: run the stage {file.stem!r} first")
     return torch.load(file, weights_only=True)["module"]
-
-
-def _speech(
-    settings: StageSettings, seed: int, tokenizer: PreTrainedTokenizerBase
-) -> Iterator[Batch]:
-    dataset = SpeechBatches(tokenizer, settings.batch, _data_seed(seed))
-    return load_batches(dataset, settings.workers)
-
-
-def _sequences(
-    settings: StageSettings, seed: int, tokenizer: PreTrainedTokenizerBase, sound: bool
-) -> Iterator[Batch]:
-    dataset = SequenceBatches(
-        tokenizer, settings.batch, _data_seed(seed), sound, settings.max_positions
-    )
-    return load_batches(dataset, settings.workers)
-
-
-def _data_seed(seed: int) -> int:
-    """Of this replica: each has data of its own."""
-    return seed + 7919 * rank()
-
-
-def _run(
-    name: str,
-    module: nn.Module,
-    loss: LossFunction,
-    batches: Iterator[Batch],
-    settings: StageSettings,
-    directory: Path,
-    device: torch.device,
-) -> None:
-    module.to(device)
-    for router in module.modules():
-        if isinstance(router, Router):
-            router.load = torch.zeros_like(router.e_score_correction_bias, dtype=torch.long)
-    trainer = Trainer(name, module, settings, directory)
-    trainer.resume()
-    trainer.run(batches, loss, device)

@@ -127,7 +127,8 @@ def test_speech_batch_holds_what_is_said_beside_how_it_sounds(maker, tokenizer):
 
 
 def test_heard_sequences_have_a_place_for_every_step_of_their_speech(maker, tokenizer):
-    batch = next(iter(SequenceBatches(tokenizer, 4, seed=0, sound=True, max_positions=320)))
+    batches = iter(SequenceBatches(tokenizer, 4, seed=0, sound=True, max_positions=320))
+    batch = next(batch for batch in batches if batch.speech is not None)
     assert batch.speech is not None
     assert batch.is_audio.sum() == (-(-batch.speech.lengths // 8)).sum()
 

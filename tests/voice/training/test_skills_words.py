@@ -78,8 +78,10 @@ def test_noun_and_adjective_forms() -> None:
 
 
 def test_lexicon_is_large_and_sayable() -> None:
-    words = lexicon().words
+    words = lexicon(longest=99).words
     assert len(words) >= 10_000
+    assert set(lexicon().words) < set(words)
+    assert len(lexicon().words) >= 5_000
     assert len(set(words)) == len(words)
     assert all(re.fullmatch(r"[a-z]+('[a-z]+)?|[a-z]+'[a-z]*", word) for word in words)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from functools import cache
 
+from voice.training.skills.lexicon import is_in_use
 from voice.training.skills.phrasing import Phrasings
 from voice.training.skills.tables import Country, countries, homophones, opposites
 from voice.training.skills.turns import Split, Turn
@@ -280,9 +281,17 @@ def sample_capital(rng: random.Random, split: Split, phrasings: Phrasings = CAPI
     return Turn(user, reply, "capital", tuple(accept))
 
 
+@cache
+def _known_opposites() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Those whose words are in use; they are asked more often."""
+    return tuple(
+        (word, others) for word, others in opposites() if all(map(is_in_use, (word, *others)))
+    )
+
+
 def sample_opposite(rng: random.Random, split: Split, phrasings: Phrasings = OPPOSITE) -> Turn:
     """The opposite of a word; "son" may be heard as "sun", so the opposite of either is right."""
-    word, others = rng.choice(opposites())
+    word, others = rng.choice(_known_opposites() if rng.random() < 0.7 else opposites())
     table = dict(opposites())
     heard = [*others, *(o for same in homophones().get(word, ()) for o in table.get(same, ()))]
     reply, *accept = (f"The opposite of {word} is {other}." for other in heard)

@@ -29,6 +29,12 @@ ADVERB_KINDS = ("manner", "time", "often", "comment", "degree", "other")
 VERB_FRAMES = ("alone", "thing", "person", "food", "place", "idea", "animal", "to", "other")
 """What may follow a verb of verbs_<frame>.txt; "animal": what animals do alone."""
 
+LONGEST_UNCOMMON = 5
+"""Letters of the longest words that the lexicon holds unless common.txt names them.
+
+Two cores train a small model in an hour or two: it learns few words well or many words badly.
+"""
+
 _VOWELS = "aeiou"
 _IRREGULAR_THIRD = {"be": "is", "have": "has"}
 
@@ -110,22 +116,36 @@ class Lexicon:
         return tuple(verb(base) for base in self.kinds[f"verbs_{frame}"])
 
 
+def is_in_use(word: str, longest: int = LONGEST_UNCOMMON) -> bool:
+    """Whether the lexicon takes a word of the lists in."""
+    return len(word) <= longest or word in _common()
+
+
 @cache
-def lexicon() -> Lexicon:
-    """The lexicon, built at first use."""
+def _common() -> frozenset[str]:
+    return frozenset(lines("common.txt"))
+
+
+@cache
+def lexicon(longest: int = LONGEST_UNCOMMON) -> Lexicon:
+    """The lexicon, built at first use; a larger ``longest`` makes it larger."""
     names = [f"nouns_{kind}" for kind in (*NOUN_KINDS, *MASS_KINDS)]
     names += [f"adjectives_{kind}" for kind in ADJECTIVE_KINDS]
     names += [f"adverbs_{kind}" for kind in ADVERB_KINDS]
     names += [f"verbs_{frame}" for frame in VERB_FRAMES]
-    names += ["names", "function_words", "other_words"]
-    kinds = {name: lines(f"{name}.txt") for name in names}
+    names.append("other_words")
+    kinds = {
+        name: tuple(word for word in lines(f"{name}.txt") if is_in_use(word, longest))
+        for name in names
+    }
+    kinds |= {name: lines(f"{name}.txt") for name in ("names", "function_words")}
     words = {word for listed in kinds.values() for word in listed} | set(NUMBER_WORDS)
     words |= {plural(noun) for kind in NOUN_KINDS for noun in kinds[f"nouns_{kind}"]}
     words |= {form for word in kinds["adjectives_graded"] for form in graded(word)}
     for frame in VERB_FRAMES:
         for forms in map(verb, kinds[f"verbs_{frame}"]):
             words |= {forms.base, forms.third, forms.past, forms.participle, forms.gerund}
-    words |= {word for word, _ in opposites()}
+    words |= {word for word, _ in opposites() if is_in_use(word, longest)}
     for country in countries():
         for name in (*country.said, *map(spoken, country.capitals)):
             words |= set(name.split())
