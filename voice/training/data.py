@@ -23,7 +23,6 @@ from streaming.features import log_mel, normalize
 from voice.training.augment import Augmenter
 from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
 from voice.training.sequences import (
-    BLANK,
     IGNORED,
     SequenceMaker,
     imagine_pieces,
@@ -119,7 +118,7 @@ class Recording:
     """One utterance as the encoder gets it.
 
     Attributes:
-        labels: int64 [S, 4]. pieces: of every step; both IGNORED where they are not known.
+        labels: int64 [S, 4], IGNORED where they are not known. pieces: of every step.
         features: normalised [T, mels].
     """
 
@@ -216,15 +215,15 @@ class _Recorder:
     def _label(
         self, utterance: Utterance, lead: int, num_steps: int, features: Tensor
     ) -> Recording:
-        if not len(utterance.phonemes):
-            unknown = np.full((num_steps, LABELS_PER_STEP), IGNORED)
-            return Recording(unknown, [IGNORED] * num_steps, features)
         # A step is about the samples around its centre, the first one's is at the very start.
         starts = (utterance.word_starts + lead) / STEP_SAMPLES + 0.5
         end = (len(utterance.samples) + lead) / STEP_SAMPLES + 0.5
         words = self._maker.words(utterance.text)
         pieces = place_pieces(words, starts.tolist(), end, num_steps)
-        return Recording(step_labels(utterance.phonemes, lead, num_steps), pieces, features)
+        labels = np.full((num_steps, LABELS_PER_STEP), IGNORED)
+        if len(utterance.phonemes):
+            labels = step_labels(utterance.phonemes, lead, num_steps)
+        return Recording(labels, pieces, features)
 
 
 class SpeechBatches(Batches):
@@ -311,7 +310,7 @@ class SequenceBatches(Batches):
             recordings: list[Recording] = []
             if self._sound:
                 recordings = [self._recorder.record(t, rng)[0] for t in sequence.utterances]
-                heard = [[max(BLANK, p) for p in recording.pieces] for recording in recordings]
+                heard = [recording.pieces for recording in recordings]
             else:
                 heard = [self._imagine(text, rng) for text in sequence.utterances]
             laid_out = sequence.lay_out(heard)

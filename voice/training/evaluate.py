@@ -25,6 +25,7 @@ from voice.audio_file import read_audio
 from voice.conversation import Conversation, ReplySettings
 from voice.training import skills
 from voice.training.augment import Augmenter
+from voice.training.distance import edit_distance
 from voice.training.speech import HELDOUT_ACCENT, SpeechMaker, sample_speaker
 
 FRAME_SAMPLES = 320
@@ -172,13 +173,3 @@ def _engine_speakers(voice: str) -> Iterator[tuple[str, Speak]]:
 
     while True:
         yield voice, speak
-
-
-def edit_distance(wanted: list[str], got: list[str]) -> int:
-    """Levenshtein distance between two lists of words."""
-    row = list(range(len(got) + 1))
-    for i, word in enumerate(wanted, 1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(got, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
-    return row[-1]

@@ -137,15 +137,17 @@ STAGES = {
     # What sounds at every 20 ms, from espeak's own phoneme events.
     "sounds": StageSettings(steps=1000, batch=24, learning_rate=1.5e-3),
     # Which word piece begins at every encoder step.
-    "words": StageSettings(steps=6000, batch=24, learning_rate=1.2e-3, warmup_steps=100),
+    "pieces": StageSettings(steps=3800, batch=24, learning_rate=1.2e-3, warmup_steps=100),
+    # The word pieces in their order.
+    "words": StageSettings(steps=2350, batch=24, learning_rate=6e-4, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(
-        steps=4500, batch=16, learning_rate=2e-3, warmup_steps=200, max_positions=160
+        steps=8000, batch=16, learning_rate=2e-3, warmup_steps=200, max_positions=160
     ),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),
     # Everything together, from sound to answer.
     "joint": StageSettings(
-        steps=2400, batch=16, learning_rate=6e-4, warmup_steps=100, hearing_rate=1.0
+        steps=3200, batch=16, learning_rate=6e-4, warmup_steps=100, hearing_rate=0.6
     ),
 }

@@ -6,6 +6,7 @@ meet once a step, to average what they have found.
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -53,6 +54,8 @@ def run_replicas(count: int, work: Callable[..., None], *arguments: object) -> N
 def _join(
     index: int, count: int, meeting: str, work: Callable[..., None], arguments: Sequence[object]
 ) -> None:
+    # torch interrupts the replicas when their parent dies; a shell's background jobs ignore that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     dist.init_process_group("gloo", init_method=meeting, rank=index, world_size=count)
     try:
         work(*arguments)

@@ -16,13 +16,13 @@ from voice.training.skills import (
     Conversation,
     sample_conversation,
     sample_drill,
-    sample_word_salad,
+    sample_words_to_spell,
     spelled,
     training_sentences,
 )
 
 TRANSCRIBE = "Transcribe the audio clip into text. Return only the transcription."
-SPELL_WORDS = "Spell every word of the audio clip."
+SPELL_WORDS = "Spell every word."
 """Asks for the letters of several words at once: spelling is learnt from many examples."""
 IGNORED = -100
 
@@ -135,9 +135,9 @@ class SequenceMaker:
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
-        transcription_share: float = 0.38,
-        spelling_share: float = 0.1,
-        drill_share: float = 0.14,
+        transcription_share: float = 0.3,
+        spelling_share: float = 0.15,
+        drill_share: float = 0.18,
         typed_share: float = 0.1,
     ) -> None:
         self._tokenizer = tokenizer
@@ -172,9 +172,10 @@ class SequenceMaker:
                     text = sample_conversation(rng, "train").turns[0].user
                 self._add_turn(sequence, text, self._transcribe, text, spoken=True)
             case "spelling":
-                text = sample_word_salad(rng, 2, 5)
+                text = sample_words_to_spell(rng)
                 letters = " ".join(map(spelled, text.split()))
-                self._add_turn(sequence, text, self._spell_words, letters, spoken=True)
+                spoken = rng.random() < 0.5
+                self._add_turn(sequence, text, self._spell_words, letters, spoken)
             case "drill":
                 self.add_conversation(sequence, sample_drill(rng), rng, DRILL_TYPED_SHARE)
             case _:

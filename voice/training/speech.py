@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 from scipy.signal import resample_poly
@@ -76,7 +77,7 @@ class Utterance:
         samples: float32 [samples], 16 kHz, mono.
         phonemes: int16 [bins], the phoneme class of every 20 ms; empty where it is not known.
         word_starts: int64 [words], the sample at which each word of ``text.split()`` begins; equal
-            for words that are said as one ("of the"); empty where it is not known.
+            for words that are said as one ("of the"); guessed where the engine does not tell.
     """
 
     text: str
@@ -121,7 +122,9 @@ def speak_with_flite(text: str, rng: random.Random) -> Utterance:
     # flite cannot seek in a pipe, so the sizes in its header are not to be trusted.
     pcm = np.frombuffer(wav[44 : len(wav) - len(wav) % 2], np.int16).astype(np.float32) / 32768
     samples = resample_poly(pcm, 100, rng.randint(90, 115)).astype(np.float32)
-    return Utterance(text, samples, np.zeros(0, np.int16), np.zeros(0, np.int64))
+    letters = [0, *accumulate(len(word) for word in text.split())]
+    starts = np.asarray(letters[:-1]) * len(samples) // letters[-1]
+    return Utterance(text, samples, np.zeros(0, np.int16), starts)
 
 
 class SpeechMaker:

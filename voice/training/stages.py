@@ -2,12 +2,13 @@
 
 1. sounds: FastConformer → the phoneme of every 20 ms. Frame-aligned labels are dense and come free
    with the synthesiser, so the encoder learns in minutes what a sequence loss needs hours for.
-2. words: the same tower goes on to the word piece that begins at every step; the phonemes move to
+2. pieces: the same tower goes on to the word piece that begins at every step; the phonemes move to
    a layer below the top, so that the layers above can put them together.
-3. language: the decoder reads transcripts, laid out as speech would lay them, and answers. No sound
-   is involved, so this stage can run beside the first two.
-4. projector: encoder steps → the decoder's embeddings of the word pieces that begin there.
-5. joint: sound → answers, everything trained together.
+3. words: the pieces in their order, wherever the tower is surest of them.
+4. language: the decoder reads transcripts, laid out as speech would lay them, and answers. No sound
+   is involved, so this stage can run beside the first three.
+5. projector: encoder steps → the decoder's embeddings of the word pieces found there.
+6. joint: sound → answers, everything trained together.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from voice.training.data import (
     SpeechBatches,
     load_batches,
 )
+from voice.training.distance import edit_distance
 from voice.training.recipe import (
     LABELS_PER_STEP,
     LLM_CONFIG,
@@ -79,8 +81,17 @@ class Hearing(nn.Module):
         """Cross entropy of every 20 ms label, and the part of them that is right."""
         return self._phoneme_loss(self.encode(batch)[0], batch.labels)
 
+    def pieces_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+        """Cross entropy of the piece that begins at every step, and of the labels as before."""
+        steps, middle = self.encode(batch)
+        phonemes, figures = self._phoneme_loss(middle, batch.labels)
+        known = batch.pieces != IGNORED
+        logits, pieces = self.piece_head(steps[known]).float(), batch.pieces[known]
+        figures["pieces"] = _accuracy(logits[pieces != BLANK], pieces[pieces != BLANK])
+        return F.cross_entropy(logits, pieces) + WORDS_PHONEME_WEIGHT * phonemes, figures
+
     def words_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
-        """Cross entropy of every step's word piece, and of the labels as before."""
+        """CTC loss of the word pieces, and cross entropy of the labels as before."""
         steps, middle = self.encode(batch)
         phonemes, figures = self._phoneme_loss(middle, batch.labels)
         pieces, more = self._piece_loss(steps, batch.pieces)
@@ -89,7 +100,7 @@ class Hearing(nn.Module):
     def own_loss(
         self, steps: Tensor, middle: Tensor, batch: SpeechBatch
     ) -> tuple[Tensor, dict[str, float]]:
-        """Both tasks with the weights of the joint stage."""
+        """The same with the weights of the joint stage."""
         phonemes, figures = self._phoneme_loss(middle, batch.labels)
         pieces, more = self._piece_loss(steps, batch.pieces)
         loss = JOINT_PIECE_WEIGHT * pieces + JOINT_PHONEME_WEIGHT * phonemes
@@ -113,16 +124,35 @@ class Hearing(nn.Module):
         return loss, {"phonemes": _accuracy(logits, labels)}
 
     def _piece_loss(self, steps: Tensor, pieces: Tensor) -> tuple[Tensor, dict[str, float]]:
-        known = pieces != IGNORED
-        if not known.any():  # all of them spoken by an engine that tells no times
-            return steps.sum() * 0, {}
-        logits, pieces = self.piece_head(steps[known]).float(), pieces[known]
-        begins = pieces != BLANK
-        figures = {
-            "pieces": _accuracy(logits[begins], pieces[begins]),
-            "blanks": _accuracy(logits[~begins], pieces[~begins]),
-        }
-        return F.cross_entropy(logits, pieces), figures
+        """CTC (Graves et al. 2006): the pieces in their order, wherever they are surest.
+
+        Their times are known, but a second piece has no sharp beginning: told to find it at one
+        step, the encoder divides its belief among several and the blank wins at all of them.
+        """
+        log_probabilities = self.piece_head(steps).float().log_softmax(-1)
+        lengths = (pieces != IGNORED).sum(-1)
+        wanted = [row[row > BLANK] for row in pieces]
+        counts = torch.tensor([len(row) for row in wanted])
+        loss = F.ctc_loss(
+            log_probabilities.transpose(0, 1),
+            torch.cat(wanted),
+            lengths,
+            counts,
+            blank=BLANK,
+            zero_infinity=True,
+        )
+        errors = sum(
+            edit_distance(row.tolist(), best_path(found[:length]))
+            for row, found, length in zip(
+                wanted, log_probabilities.detach().argmax(-1), lengths.tolist(), strict=True
+            )
+        )
+        return loss, {"piece errors": errors / max(1, int(counts.sum()))}
+
+
+def best_path(pieces: Tensor) -> list[int]:
+    """What CTC reads from the likeliest piece of every step [S]: repetitions and blanks go."""
+    return [piece for piece in pieces.unique_consecutive().tolist() if piece != BLANK]
 
 
 class Language(nn.Module):
@@ -180,13 +210,12 @@ class Omni(nn.Module):
         )
 
     def projector_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
-        """Squared distance from the embeddings of the word pieces, blanks counting half."""
-        known = batch.pieces != IGNORED
-        pieces = batch.pieces[known]
+        """Squared distance from the embeddings of the pieces it finds, blanks counting half."""
         with torch.no_grad():
+            steps = self.hearing.encode(batch)[0][batch.pieces != IGNORED]
+            pieces = self.hearing.piece_head(steps).argmax(-1)
             wanted = self.language.decoder.embed(pieces).float()
-            steps, _ = self.hearing.encode(batch)
-        errors = (self.projector(steps[known]).float() - wanted).square().mean(-1)
+        errors = (self.projector(steps).float() - wanted).square().mean(-1)
         begins = pieces != BLANK
         loss = errors[begins].mean() + 0.5 * errors[~begins].mean()
         relative = errors[begins].mean() / wanted[begins].square().mean()
@@ -220,6 +249,10 @@ def _accuracy(logits: Tensor, targets: Tensor) -> float:
     return float(right.sum() / (targets != IGNORED).sum().clamp(min=1))
 
 
+_EARS = {"sounds": None, "pieces": "sounds", "words": "pieces"}
+"""Stage of the encoder alone → the one that it goes on from."""
+
+
 def train_stage(
     name: str,
     directory: Path,
@@ -233,11 +266,10 @@ def train_stage(
     hearing, language = Hearing(), Language()
     module: nn.Module
     loss: LossFunction
-    if name in ("sounds", "words"):
-        module, loss = hearing, hearing.sounds_loss
-        if name == "words":
-            hearing.load_state_dict(stage_weights(directory / "sounds.pt"))
-            loss = hearing.words_loss
+    if name in _EARS:
+        module, loss = hearing, getattr(hearing, f"{name}_loss")
+        if before := _EARS[name]:
+            hearing.load_state_dict(stage_weights(directory / f"{before}.pt"))
     elif name == "language":
         module, loss = language, language.loss
     else:

@@ -12,9 +12,9 @@ from voice.training.skills.conversations import (
     sample_memory,
     sample_turn,
 )
-from voice.training.skills.sentences import sample_word_salad, training_sentences
+from voice.training.skills.sentences import training_sentences
 from voice.training.skills.turns import Conversation, Split, Turn
-from voice.training.skills.wording import spelled
+from voice.training.skills.wording import sample_words_to_spell, spelled
 
 __all__ = [
     "SKILLS",
@@ -26,7 +26,7 @@ __all__ = [
     "sample_drill",
     "sample_memory",
     "sample_turn",
-    "sample_word_salad",
+    "sample_words_to_spell",
     "spelled",
     "training_sentences",
 ]

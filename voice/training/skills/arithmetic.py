@@ -166,31 +166,33 @@ def _answer(skill: str, user: str, result: int) -> Turn:
     return Turn(user, f"The answer is {number_words(result)}.", skill)
 
 
+LARGEST_SUM = 20
+LARGEST_FACTOR = 10
+
+
 def _parts(rng: random.Random) -> tuple[int, int]:
-    """Two numbers with a sum of at most 100; half of the time both are small."""
-    if rng.random() < 0.5:
-        return rng.randint(0, 12), rng.randint(0, 12)
-    total = rng.randint(0, 100)
+    """Two numbers with a sum of at most `LARGEST_SUM`."""
+    total = rng.randint(0, LARGEST_SUM)
     part = rng.randint(0, total)
     return part, total - part
 
 
 def sample_add(rng: random.Random, split: Split) -> Turn:
-    """A sum of at most 100."""
+    """A sum of at most twenty."""
     a, b = _parts(rng)
     user = ADD.sample(rng, split, {"a": number_words(a), "b": number_words(b)})
     return _answer("add", user, a + b)
 
 
 def sample_subtract(rng: random.Random, split: Split) -> Turn:
-    """A difference of numbers up to 100, never negative."""
+    """A difference of numbers up to twenty, never negative."""
     result, b = _parts(rng)
     user = SUBTRACT.sample(rng, split, {"a": number_words(result + b), "b": number_words(b)})
     return _answer("subtract", user, result)
 
 
 def sample_multiply(rng: random.Random, split: Split) -> Turn:
-    """A product of two numbers up to 12."""
-    a, b = rng.randint(0, 12), rng.randint(0, 12)
+    """A product of two numbers up to ten."""
+    a, b = rng.randint(0, LARGEST_FACTOR), rng.randint(0, LARGEST_FACTOR)
     user = MULTIPLY.sample(rng, split, {"a": number_words(a), "b": number_words(b)})
     return _answer("multiply", user, a * b)

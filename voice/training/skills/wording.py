@@ -124,7 +124,14 @@ def spelled(word: str) -> str:
 
 @cache
 def _spelling_words() -> tuple[str, ...]:
-    return tuple(w for w in lexicon().words if 2 < len(w) < 10 and w.isalpha())
+    """Words of the lists, without their inflections."""
+    listed = {word for words in lexicon().kinds.values() for word in words}
+    return tuple(sorted(word for word in listed if 2 < len(word) < 8 and word.isalpha()))
+
+
+def sample_words_to_spell(rng: random.Random) -> str:
+    """Two to six words."""
+    return " ".join(rng.choice(_spelling_words()) for _ in range(rng.randint(2, 6)))
 
 
 def sample_repeat(rng: random.Random, split: Split) -> Turn:
@@ -135,9 +142,6 @@ def sample_repeat(rng: random.Random, split: Split) -> Turn:
 
 def sample_spell(rng: random.Random, split: Split) -> Turn:
     """The letters of a word; the spelling of a word that sounds the same is accepted."""
-    words = _spelling_words()
-    word = rng.choice(words)
-    while len(word) > 6 and rng.random() < 0.4:  # shorter words are asked more often
-        word = rng.choice(words)
+    word = rng.choice(_spelling_words())
     accept = tuple(spelled(other) for other in homophones().get(word, ()))
     return Turn(SPELL.sample(rng, split, {"word": word}), spelled(word), "spell", accept)
