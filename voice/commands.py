@@ -190,6 +190,12 @@ def train(options: argparse.Namespace) -> None:
             report = evaluate.evaluate(assistant, options.questions // 5, options.seed, voice)
             report.print(console)
         return
+    if options.start:
+        options.stage = ["joint"]
+        try:
+            assemble.start_from(options.start, options.directory)
+        except FileExistsError as error:
+            raise UsageError(str(error)) from error
     stages = options.stage or list(recipe.STAGES)
     unknown = sorted(set(stages) - set(recipe.STAGES))
     if unknown:

@@ -1,19 +1,29 @@
-"""From the weights of the last stage to a checkpoint that `voice.load` and transformers read."""
+"""From the weights of the last stage to a checkpoint that `voice.load` and transformers read, and
+back: a checkpoint can be trained further."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from omni_core.pictures import VisionConfig
 from omni_core.vision import VisionTower
+from omni_core.weights import CheckpointError
 from streaming.config import EncoderConfig
 from streaming.encoder import ParakeetEncoder
 from voice.checkpoint import raw_config, save_checkpoint
-from voice.training.recipe import BESIDE, LLM_CONFIG, SOUND_CONFIG, VISION_CONFIG
+from voice.loading import load_assistant
+from voice.training.modules import Hearing, Language, Omni
+from voice.training.recipe import BESIDE, LLM_CONFIG, SOUND_CONFIG, STAGES, VISION_CONFIG
 from voice.training.run import open_tokenizer
-from voice.training.stages import Hearing, Language, Omni, stage_weights
+from voice.training.stages import stage_weights
+
+HEADS = Path("training", "heads.safetensors")
+"""Beside a checkpoint's own files: the classifiers that teach the encoder. Nothing but training
+reads them, and packages leave them out."""
+_HEAD_NAMES = ("phoneme_head.", "piece_head.")
 
 
 def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) -> None:
@@ -47,3 +57,42 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
         vision=vision,
         dtype=dtype,
     )
+    heads = {
+        name: weight.to(dtype)
+        for name, weight in omni.hearing.state_dict().items()
+        if name.startswith(_HEAD_NAMES)
+    }
+    (destination / HEADS).parent.mkdir(exist_ok=True)
+    save_file(heads, destination / HEADS)
+
+
+def start_from(checkpoint: Path, run: Path) -> None:
+    """Makes a run whose stage ``joint`` begins with the weights of a checkpoint.
+
+    Args:
+        checkpoint: a directory that ``assemble`` has written, by the same recipe.
+        run: directory of the new run.
+
+    Raises:
+        FileExistsError: there is a run in it.
+        FileNotFoundError: the checkpoint has no classifiers.
+        CheckpointError: the checkpoint is of other sizes, or none.
+    """
+    if (run / "projector.pt").exists():
+        raise FileExistsError(f"{run} holds a run already: name another --directory")
+    if not (checkpoint / HEADS).exists():
+        raise FileNotFoundError(f"{checkpoint / HEADS} is missing: take a checkpoint that holds it")
+    assistant = load_assistant(checkpoint)
+    assert assistant.sound_projection is not None
+    omni = Omni(Hearing(), Language())
+    try:
+        omni.hearing.encoder.load_state_dict(assistant.encoder.conformer.state_dict())
+        omni.language.decoder.load_state_dict(assistant.model.state_dict())
+        omni.projector.load_state_dict(assistant.sound_projection.state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(f"{checkpoint} is not of this recipe: {error}") from error
+    omni.hearing.load_state_dict(load_file(checkpoint / HEADS), strict=False)
+    run.mkdir(parents=True, exist_ok=True)
+    assistant.tokenizer.save_pretrained(run / "tokenizer")
+    saved = {"module": omni.state_dict(), "optimizer": None, "step": STAGES["projector"].steps}
+    torch.save(saved, run / "projector.pt")

@@ -1,7 +1,6 @@
 """Batches for every stage, made on the fly by worker processes: nothing is stored or repeated.
 
-B sequences, T features or positions, S encoder steps, N utterances of a batch in the order of their
-sequences.
+B sequences, T positions.
 """
 
 from __future__ import annotations
@@ -10,68 +9,28 @@ import logging
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
-from streaming.config import EncoderConfig
-from streaming.features import log_mel, normalize
-from voice.training.augment import Augmenter
-from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
-from voice.training.sequences import (
-    IGNORED,
-    SequenceMaker,
-    imagine_pieces,
-    mishear,
-    place_pieces,
+from voice.training.recordings import (
+    Recorder,
+    Recording,
+    SpeechBatch,
+    collate_speech,
+    random_utterance,
 )
-from voice.training.skills import sample_conversation, training_sentences
-from voice.training.speech import (
-    LABEL_HOP_SAMPLES,
-    SpeechMaker,
-    Utterance,
-    has_flite,
-    sample_speaker,
-    speak_with_flite,
-)
+from voice.training.sequences import IGNORED, SequenceMaker, imagine_pieces, mishear
 from voice.training.tokenizer import NUM_SPECIAL_TOKENS
 
 logger = logging.getLogger(__name__)
 
-FEATURE_SAMPLES = 160
-FEATURES_PER_STEP = 8
-STEP_SAMPLES = FEATURE_SAMPLES * FEATURES_PER_STEP
 POSITIONS_PER_SEQUENCE = 80
 """Batches of sequences are made of so many positions a sequence: short ones come in more, long ones
 in fewer, so that every batch costs the same and replicas need not wait for each other."""
-FLITE_SHARE = 0.08
-"""Of the utterances of the joint stage, where flite is installed: another engine's voices."""
-MAX_SAMPLES = 12 * 16_000
-"""Longer utterances are left out of training: their batches would not fit beside the others."""
-
-
-@dataclass(slots=True)
-class SpeechBatch:
-    """Utterances as the encoder gets them, and what it is to find in them.
-
-    Attributes:
-        features: [N, T, mels]. lengths: [N] in features.
-        labels: [N, S, 4], the phoneme of every 20 ms; IGNORED beyond the end.
-        pieces: [N, S], the word piece that begins at every step; IGNORED beyond the end.
-    """
-
-    features: Tensor
-    lengths: Tensor
-    labels: Tensor
-    pieces: Tensor
-
-    def to(self, device: torch.device) -> SpeechBatch:
-        """The same batch on a device."""
-        return SpeechBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 @dataclass(slots=True)
@@ -98,48 +57,6 @@ class SequenceBatch:
             self.targets.to(device),
             self.speech.to(device) if self.speech else None,
         )
-
-
-def num_encoder_steps(num_samples: int) -> int:
-    """Encoder steps of a clip: ceil(floor(L/160)/8)."""
-    return -(-(num_samples // FEATURE_SAMPLES) // FEATURES_PER_STEP)
-
-
-def step_labels(phonemes: np.ndarray, lead_samples: int, num_steps: int) -> np.ndarray:
-    """The four 20 ms labels around the centre of every encoder step: int64 [num_steps, 4]."""
-    centres = np.arange(num_steps)[:, None] * STEP_SAMPLES + np.array([-480, -160, 160, 480])
-    bins = (centres - lead_samples) // LABEL_HOP_SAMPLES
-    inside = (bins >= 0) & (bins < len(phonemes))
-    return np.where(inside, phonemes[np.clip(bins, 0, len(phonemes) - 1)], 0).astype(np.int64)
-
-
-@dataclass(slots=True)
-class Recording:
-    """One utterance as the encoder gets it.
-
-    Attributes:
-        labels: int64 [S, 4], IGNORED where they are not known. pieces: of every step.
-        features: normalised [T, mels].
-    """
-
-    labels: np.ndarray
-    pieces: list[int]
-    features: Tensor
-
-
-def collate_speech(recordings: list[Recording]) -> SpeechBatch:
-    """Pads recordings to one batch."""
-    count, mels = len(recordings), recordings[0].features.shape[1]
-    features = torch.zeros(count, max(len(r.features) for r in recordings), mels)
-    longest = max(len(r.pieces) for r in recordings)
-    labels = torch.full((count, longest, LABELS_PER_STEP), IGNORED)
-    pieces = torch.full((count, longest), IGNORED)
-    for index, recording in enumerate(recordings):
-        features[index, : len(recording.features)] = recording.features
-        labels[index, : len(recording.labels)] = torch.from_numpy(recording.labels)
-        pieces[index, : len(recording.pieces)] = torch.tensor(recording.pieces)
-    lengths = torch.tensor([len(r.features) for r in recordings])
-    return SpeechBatch(features, lengths, labels, pieces)
 
 
 class Batches(IterableDataset):
@@ -188,44 +105,6 @@ class Batches(IterableDataset):
         raise NotImplementedError
 
 
-class _Recorder:
-    """Speech as the encoder gets it: spoken, recorded, turned into normalised features."""
-
-    def __init__(self, maker: SequenceMaker, rng: random.Random, flite: bool) -> None:
-        self._maker = maker
-        self._flite = flite and has_flite()
-        self._speech = SpeechMaker()
-        self._augment = Augmenter(rng)
-        self._mel = EncoderConfig.from_dict(SOUND_CONFIG).mel
-
-    def record(self, text: str, rng: random.Random, times: int = 1) -> list[Recording]:
-        """``times`` recordings of one utterance."""
-        if self._flite and rng.random() < FLITE_SHARE:
-            utterance = speak_with_flite(text, rng)
-        else:
-            utterance = self._speech.speak(text, sample_speaker(rng))
-        made = []
-        for _ in range(times):
-            samples, lead = self._augment(utterance.samples)
-            samples = np.pad(samples, (0, max(0, 1600 - len(samples))))[:MAX_SAMPLES]
-            features = normalize(log_mel(torch.from_numpy(samples), self._mel))
-            made.append(self._label(utterance, lead, num_encoder_steps(len(samples)), features))
-        return made
-
-    def _label(
-        self, utterance: Utterance, lead: int, num_steps: int, features: Tensor
-    ) -> Recording:
-        # A step is about the samples around its centre, the first one's is at the very start.
-        starts = (utterance.word_starts + lead) / STEP_SAMPLES + 0.5
-        end = (len(utterance.samples) + lead) / STEP_SAMPLES + 0.5
-        words = self._maker.words(utterance.text)
-        pieces = place_pieces(words, starts.tolist(), end, num_steps)
-        labels = np.full((num_steps, LABELS_PER_STEP), IGNORED)
-        if len(utterance.phonemes):
-            labels = step_labels(utterance.phonemes, lead, num_steps)
-        return Recording(labels, pieces, features)
-
-
 class SpeechBatches(Batches):
     """Utterances with labels, each spoken once and recorded twice (encoder stages)."""
 
@@ -234,7 +113,7 @@ class SpeechBatches(Batches):
         self._maker = SequenceMaker(tokenizer)
 
     def _start(self, rng: random.Random) -> None:
-        self._recorder = _Recorder(self._maker, rng, flite=False)
+        self._recorder = Recorder(self._maker, rng, flite=False)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []
@@ -247,39 +126,6 @@ class SpeechBatches(Batches):
 
     def _collate(self, examples: list, rng: random.Random) -> SpeechBatch:
         return collate_speech(examples)
-
-
-def random_utterance(rng: random.Random) -> str:
-    """Something a user may say: a sentence, a question to the assistant, or words that are none.
-
-    Invented words keep the ear from learning the lexicon instead of the sounds.
-    """
-    kind = rng.random()
-    if kind < 0.04:
-        return " ".join(_invented_word(rng) for _ in range(rng.randint(2, 8)))
-    if kind < 0.55:
-        return training_sentences(rng)
-    return rng.choice(sample_conversation(rng, "train").turns).user
-
-
-_ONSETS = (
-    *"b bl br c ch cl cr d dr f fl fr g gl gr h j k l m n p pl pr qu r s sc sh".split(),
-    *"sk sl sm sn sp st str sw t th tr tw v w wh y z".split(),
-    *[""] * 4,
-)
-_NUCLEI = "a e i o u ai ay ea ee ie oa oo ou ow oy au er ir or ar ur a e i o u".split()
-_CODAS = (
-    *"b ck d f g l ll m mp n nd ng nk nt p r rd rk rm rn rt".split(),
-    *"s sh ss st t th tch ve x ze ce ge le".split(),
-    *[""] * 12,
-)
-
-
-def _invented_word(rng: random.Random) -> str:
-    syllables = rng.choice((1, 1, 2, 2, 3))
-    return "".join(
-        rng.choice(_ONSETS) + rng.choice(_NUCLEI) + rng.choice(_CODAS) for _ in range(syllables)
-    )
 
 
 class SequenceBatches(Batches):
@@ -301,7 +147,7 @@ class SequenceBatches(Batches):
 
     def _start(self, rng: random.Random) -> None:
         if self._sound:
-            self._recorder = _Recorder(self._maker, rng, flite=True)
+            self._recorder = Recorder(self._maker, rng, flite=True)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []

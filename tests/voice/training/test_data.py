@@ -7,11 +7,9 @@ import pytest
 import torch
 
 from voice.training.augment import Augmenter
-from voice.training.data import (
-    POSITIONS_PER_SEQUENCE,
+from voice.training.data import POSITIONS_PER_SEQUENCE, SequenceBatches, SpeechBatches
+from voice.training.recordings import (
     Recording,
-    SequenceBatches,
-    SpeechBatches,
     collate_speech,
     num_encoder_steps,
     random_utterance,

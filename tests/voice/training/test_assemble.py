@@ -1,0 +1,65 @@
+"""From a run to a checkpoint, and from a checkpoint to a run that goes on."""
+
+import pytest
+import torch
+
+from tests.voice.tiny import write_tiny
+from voice import load
+from voice.training import run as runs
+from voice.training.assemble import HEADS, assemble, start_from
+from voice.training.modules import Hearing, Language, Omni
+from voice.training.recipe import STAGES, VOCABULARY_SIZE
+from voice.training.stages import stage_weights
+from voice.training.tokenizer import build_tokenizer
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run whose last stage has left random weights."""
+    directory = tmp_path_factory.mktemp("run")
+    texts = (f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnprst")
+    build_tokenizer(texts, VOCABULARY_SIZE).save_pretrained(directory / "tokenizer")
+    torch.manual_seed(3)
+    omni = Omni(Hearing(), Language())
+    torch.save({"module": omni.state_dict(), "optimizer": None, "step": 1}, directory / "joint.pt")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def checkpoint(run, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("checkpoint")
+    tokenizer = runs.open_tokenizer(run)
+    assert len(tokenizer) <= VOCABULARY_SIZE
+    assemble(run, directory)
+    return directory
+
+
+def test_assembled_run_is_loaded(checkpoint):
+    assistant = load(checkpoint)
+    assert assistant.hears
+    assert (checkpoint / HEADS).exists()
+
+
+def test_run_goes_on_from_a_checkpoint(run, checkpoint, tmp_path):
+    start_from(checkpoint, tmp_path)
+    before = stage_weights(run / "joint.pt")
+    after = stage_weights(tmp_path / "projector.pt")
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        if weight.is_floating_point():
+            torch.testing.assert_close(after[name], weight.bfloat16().float(), rtol=1e-2, atol=1e-6)
+    assert torch.load(tmp_path / "projector.pt", weights_only=True)["step"] == (
+        STAGES["projector"].steps
+    )
+    assert len(runs.open_tokenizer(tmp_path)) == len(runs.open_tokenizer(run))
+
+
+def test_run_is_never_overwritten_by_a_checkpoint(checkpoint, tmp_path):
+    start_from(checkpoint, tmp_path)
+    with pytest.raises(FileExistsError, match="--directory"):
+        start_from(checkpoint, tmp_path)
+
+
+def test_checkpoint_without_classifiers_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"heads\.safetensors"):
+        start_from(write_tiny(tmp_path / "tiny"), tmp_path / "run")

@@ -1,0 +1,232 @@
+"""What is trained, and with which losses: the ear, the decoder, and both with their projector.
+
+N utterances, S encoder steps, B sequences, T positions.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from omni_core.config import ModelConfig
+from omni_core.model import OmniDecoder
+from omni_core.moe import Router
+from omni_core.projector import Projector
+from streaming.config import SUBSAMPLING, EncoderConfig
+from streaming.conformer import FastConformer
+from voice.training.data import SequenceBatch
+from voice.training.distance import edit_distance
+from voice.training.recipe import (
+    LABELS_PER_STEP,
+    LLM_CONFIG,
+    NUM_PHONEMES,
+    SOUND_CONFIG,
+    VOCABULARY_SIZE,
+)
+from voice.training.recordings import SpeechBatch
+from voice.training.sequences import BLANK, IGNORED
+
+ROUTER_BALANCE_RATE = 1e-3
+"""How fast an expert's correction bias moves against its load (arXiv 2408.15664)."""
+
+PHONEME_LAYER = 5
+"""Of the encoder's layers, the one whose output tells phonemes from the stage "words" on."""
+
+WORDS_PHONEME_WEIGHT = 0.5
+JOINT_PHONEME_WEIGHT = 0.1
+JOINT_PIECE_WEIGHT = 0.5
+"""Of the encoder's own tasks beside the main one: they keep the ear from drifting."""
+
+IMAGINED_NOISE = 0.15
+"""Deviation of the noise on the embeddings of imagined speech, whose own deviation is 0.5."""
+
+
+class Hearing(nn.Module):
+    """The encoder and the classifiers that teach it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = EncoderConfig.from_dict(SOUND_CONFIG)
+        self.encoder = FastConformer(config)
+        for layer in self.encoder.subsampling.layers:
+            if isinstance(layer, nn.Conv2d) and layer.groups > 1:
+                layer.forward = partial(_convolve_in_float32, layer)  # type: ignore[method-assign]
+        self.phoneme_head = nn.Linear(config.hidden_size, LABELS_PER_STEP * NUM_PHONEMES)
+        self.piece_head = nn.Linear(config.hidden_size, VOCABULARY_SIZE)
+
+    def sounds_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+        """Cross entropy of every 20 ms label, and the part of them that is right."""
+        return self._phoneme_loss(self.encode(batch)[0], batch.labels)
+
+    def pieces_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+        """Cross entropy of the piece that begins at every step, and of the labels as before."""
+        steps, middle = self.encode(batch)
+        phonemes, figures = self._phoneme_loss(middle, batch.labels)
+        known = batch.pieces != IGNORED
+        logits, pieces = self.piece_head(steps[known]).float(), batch.pieces[known]
+        figures["pieces"] = _accuracy(logits[pieces != BLANK], pieces[pieces != BLANK])
+        return F.cross_entropy(logits, pieces) + WORDS_PHONEME_WEIGHT * phonemes, figures
+
+    def words_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+        """CTC loss of the word pieces, and cross entropy of the labels as before."""
+        steps, middle = self.encode(batch)
+        phonemes, figures = self._phoneme_loss(middle, batch.labels)
+        pieces, more = self._piece_loss(steps, batch.pieces)
+        return pieces + WORDS_PHONEME_WEIGHT * phonemes, figures | more
+
+    def own_loss(
+        self, steps: Tensor, middle: Tensor, batch: SpeechBatch
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The same with the weights of the joint stage."""
+        phonemes, figures = self._phoneme_loss(middle, batch.labels)
+        pieces, more = self._piece_loss(steps, batch.pieces)
+        loss = JOINT_PIECE_WEIGHT * pieces + JOINT_PHONEME_WEIGHT * phonemes
+        return loss, figures | more
+
+    def encode(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
+        """Encoder steps [N, S, D], and what `PHONEME_LAYER` makes of them."""
+        middle: list[Tensor] = []
+        hook = self.encoder.layers[PHONEME_LAYER - 1].register_forward_hook(
+            lambda layer, inputs, output: middle.append(output)
+        )
+        steps = self.encoder(batch.features, batch.lengths)[0]
+        hook.remove()
+        return steps, middle[0]
+
+    def _phoneme_loss(self, steps: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
+        logits = self.phoneme_head(steps).unflatten(-1, (LABELS_PER_STEP, NUM_PHONEMES)).float()
+        if (labels == IGNORED).all():  # all of them spoken by an engine that tells no phonemes
+            return logits.sum() * 0, {}
+        loss = F.cross_entropy(
+            logits.flatten(0, 2), labels.flatten(), ignore_index=IGNORED, label_smoothing=0.05
+        )
+        return loss, {"phonemes": _accuracy(logits, labels)}
+
+    def _piece_loss(self, steps: Tensor, pieces: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """CTC (Graves et al. 2006): the pieces in their order, wherever they are surest.
+
+        Their times are known, but a second piece has no sharp beginning: told to find it at one
+        step, the encoder divides its belief among several and the blank wins at all of them.
+        """
+        log_probabilities = self.piece_head(steps).float().log_softmax(-1)
+        lengths = (pieces != IGNORED).sum(-1)
+        wanted = [row[row > BLANK] for row in pieces]
+        counts = torch.tensor([len(row) for row in wanted])
+        loss = F.ctc_loss(
+            log_probabilities.transpose(0, 1),
+            torch.cat(wanted),
+            lengths,
+            counts,
+            blank=BLANK,
+            zero_infinity=True,
+        )
+        errors = sum(
+            edit_distance(row.tolist(), best_path(found[:length]))
+            for row, found, length in zip(
+                wanted, log_probabilities.detach().argmax(-1), lengths.tolist(), strict=True
+            )
+        )
+        return loss, {"piece errors": errors / max(1, int(counts.sum()))}
+
+
+def best_path(pieces: Tensor) -> list[int]:
+    """What CTC reads from the likeliest piece of every step [S]: repetitions and blanks go."""
+    return [piece for piece in pieces.unique_consecutive().tolist() if piece != BLANK]
+
+
+class Language(nn.Module):
+    """The decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = ModelConfig.from_dict(LLM_CONFIG)
+        self.decoder = OmniDecoder(config)
+        # As loud as what the blocks add; at transformers' 0.02 the words drown in it at first.
+        nn.init.normal_(self.decoder.backbone.embeddings.weight, std=0.5)
+        self.routers = [m for m in self.decoder.modules() if isinstance(m, Router)]
+
+    def loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
+        """Cross entropy of the learnt tokens when the utterances are read as word pieces."""
+        embeddings = self.decoder.embed(batch.tokens)
+        if self.training:
+            noise = torch.randn_like(embeddings) * IMAGINED_NOISE
+            embeddings = embeddings + noise * batch.is_audio[..., None]
+        return self.token_loss(batch, embeddings)
+
+    def token_loss(
+        self, batch: SequenceBatch, embeddings: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Cross entropy of the learnt tokens for embeddings [B, T, hidden]."""
+        hidden = self.decoder.hidden(embeddings)
+        learnt = batch.targets != IGNORED
+        logits = self.decoder.lm_head(hidden[learnt]).float()
+        targets = batch.targets[learnt]
+        self._balance_experts()
+        loss = F.cross_entropy(logits, targets)
+        return loss, {"reply": float(loss.detach()), "accuracy": _accuracy(logits, targets)}
+
+    @torch.no_grad()
+    def _balance_experts(self) -> None:
+        for router in self.routers:
+            load = cast(Tensor, router.load)
+            behind = load.float().mean() - load
+            router.e_score_correction_bias += ROUTER_BALANCE_RATE * torch.sign(behind)
+            load.zero_()
+
+
+class Omni(nn.Module):
+    """Ears, projector and decoder together."""
+
+    def __init__(self, hearing: Hearing, language: Language) -> None:
+        super().__init__()
+        self.hearing = hearing
+        self.language = language
+        self.projector = Projector(
+            cast(int, SOUND_CONFIG["hidden_size"]),
+            cast(int, SOUND_CONFIG["projection_hidden_size"]),
+            cast(int, LLM_CONFIG["hidden_size"]),
+            1e-5,
+        )
+
+    def projector_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+        """Squared distance from the embeddings of the pieces it finds, blanks counting half."""
+        with torch.no_grad():
+            steps = self.hearing.encode(batch)[0][batch.pieces != IGNORED]
+            pieces = self.hearing.piece_head(steps).argmax(-1)
+            wanted = self.language.decoder.embed(pieces).float()
+        errors = (self.projector(steps).float() - wanted).square().mean(-1)
+        begins = pieces != BLANK
+        loss = errors[begins].mean() + 0.5 * errors[~begins].mean()
+        relative = errors[begins].mean() / wanted[begins].square().mean()
+        return loss, {"relative": float(relative.detach())}
+
+    def joint_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
+        """Loss of the learnt tokens when the utterances are heard, and of the encoder's tasks."""
+        if batch.speech is None:  # every turn of every sequence was typed
+            return self.language.loss(batch)
+        steps, middle = self.hearing.encode(batch.speech)
+        lengths = -(-batch.speech.lengths // SUBSAMPLING)
+        real = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
+        embeddings = self.language.decoder.embed(batch.tokens)
+        heard = self.projector(steps[real]).to(embeddings.dtype)
+        embeddings = embeddings.masked_scatter(batch.is_audio[..., None], heard)
+        loss, figures = self.language.token_loss(batch, embeddings)
+        own, more = self.hearing.own_loss(steps, middle, batch.speech)
+        return loss + own, figures | more
+
+
+def _convolve_in_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """On CPUs the gradient of a depthwise convolution takes five times as long in bfloat16."""
+    with torch.autocast(x.device.type, enabled=False):
+        return F.conv2d(
+            x.float(), conv.weight, conv.bias, conv.stride, conv.padding, 1, conv.groups
+        )
+
+
+def _accuracy(logits: Tensor, targets: Tensor) -> float:
+    right = logits.detach().argmax(-1) == targets
+    return float(right.sum() / (targets != IGNORED).sum().clamp(min=1))
