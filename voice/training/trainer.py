@@ -120,7 +120,7 @@ class Trainer:
             TextColumn("{task.fields[figures]}"),
         )
         sums: Counter[str] = Counter()
-        summed = 0
+        counts: Counter[str] = Counter()
         saved_at = started = time.monotonic()
         with Progress(*columns, disable=rank() > 0) as progress:
             task = progress.add_task(
@@ -129,11 +129,11 @@ class Trainer:
             while not self.finished:
                 figures = self._train_step(next(batches), loss_function, device)
                 sums.update(figures)
-                summed += 1
+                counts.update(figures.keys())
                 if self.step % LOG_EVERY_STEPS == 0:
-                    means = {name: round(value / summed, 4) for name, value in sums.items()}
+                    means = {name: round(sums[name] / count, 4) for name, count in counts.items()}
                     sums.clear()
-                    summed = 0
+                    counts.clear()
                     elapsed = round(time.monotonic() - started, 1)
                     self._write_log({"step": self.step, "seconds": elapsed} | means)
                     shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
