@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -197,7 +198,11 @@ def load_batches(dataset: Batches, workers: int) -> Iterator:
             dataset, batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None
         )
         try:
-            yield from loader
+            batches = iter(loader)
+            # torch would raise in the middle of whatever is going on; asked for the next batch, it
+            # finds the dead worker as well.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            yield from batches
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise

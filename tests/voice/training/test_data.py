@@ -1,13 +1,21 @@
 """Training data: speech with labels in their places, recordings, batches."""
 
+import os
 import random
+import signal
 
 import numpy as np
 import pytest
 import torch
 
 from voice.training.augment import Augmenter
-from voice.training.data import POSITIONS_PER_SEQUENCE, SequenceBatches, SpeechBatches
+from voice.training.data import (
+    POSITIONS_PER_SEQUENCE,
+    Batches,
+    SequenceBatches,
+    SpeechBatches,
+    load_batches,
+)
 from voice.training.recordings import (
     Recording,
     collate_speech,
@@ -143,6 +151,32 @@ def test_batches_of_sequences_cost_about_the_same(tokenizer):
     sizes = [next(batches).tokens.numel() for _ in range(12)]
     assert max(sizes) <= 8 * POSITIONS_PER_SEQUENCE
     assert np.median(sizes) > 0.7 * max(sizes)
+
+
+class CrashingBatches(Batches):
+    """Its first worker dies, as one in which espeak-ng crashes."""
+
+    def _start(self, rng):
+        if "again" not in self._seed:
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+    def _examples(self, rng, count):
+        return [rng.random()] * count
+
+    def _length(self, example):
+        return 1
+
+    def _collate(self, examples, rng):
+        return examples
+
+
+def test_worker_that_crashes_is_replaced():
+    handler = signal.getsignal(signal.SIGCHLD)
+    batches = load_batches(CrashingBatches(2, seed=0), workers=1)
+    try:
+        assert len(next(batches)) == 2
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
 
 
 @pytest.mark.parametrize(("samples", "steps"), [(1600, 2), (16_000, 13), (32_000, 25)])
