@@ -1,7 +1,7 @@
 """Replicas: processes that train one model together, each on data of its own.
 
 On a CPU this beats more threads in one process: every core works on whole layers, and the replicas
-meet once a step, to average what they have found.
+meet now and then, to average what they have learnt.
 """
 
 from __future__ import annotations

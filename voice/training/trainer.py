@@ -1,6 +1,6 @@
 """One training loop for every stage: schedule, mixed precision, log, checkpoints after a kill.
 
-With replicas, all of them run it: their gradients are averaged, and the first one logs and saves.
+With replicas, all of them run it: their weights are averaged, and the first one logs and saves.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from voice.training.replicas import average, rank
 
 SAVE_EVERY_S = 60.0
 LOG_EVERY_STEPS = 50
+MEET_EVERY_STEPS = 8
+"""Replicas average their weights this often (local SGD, arXiv 1805.09767). Averaging gradients at
+every step would cost as much time as the second replica saves."""
 
 
 class Batch(Protocol):
@@ -153,19 +156,17 @@ class Trainer:
         with torch.autocast(device.type, dtype=torch.bfloat16):
             loss, figures = loss_function(batch.to(device))
         loss.backward()
-        self._meet_replicas()
         norm = nn.utils.clip_grad_norm_(self._module.parameters(), 1.0)
         if torch.isfinite(norm):
             self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
+        if self.step % MEET_EVERY_STEPS == 0 or self.finished:
+            self._meet_replicas()
         return {"loss": float(loss.detach())} | figures
 
     def _meet_replicas(self) -> None:
-        """Averages gradients, and the statistics that layers keep of what passed through them."""
-        for parameter in self._module.parameters():
-            if parameter.requires_grad and parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)  # others may have one
-        gradients = [p.grad for p in self._module.parameters() if p.grad is not None]
+        """Averages weights, and the statistics that layers keep of what passed through them."""
+        weights = [p.detach() for p in self._module.parameters() if p.requires_grad]
         statistics = [b for b in self._module.buffers() if b.is_floating_point()]
-        average([*gradients, *statistics])
+        average([*weights, *statistics])

@@ -1,4 +1,4 @@
-"""Replicas: several processes that train together are one that sees all their data."""
+"""Replicas: several processes that train one model together."""
 
 import pytest
 import torch
@@ -8,7 +8,8 @@ from voice.training.recipe import StageSettings
 from voice.training.replicas import average, rank, run_replicas
 from voice.training.trainer import Trainer
 
-STEPS = 6
+STEPS = 6  # fewer than MEET_EVERY_STEPS: the replicas meet once, at the end
+FIRST, SECOND = slice(0, 4), slice(4, 8)
 
 
 def train_on(batches, directory):
@@ -30,7 +31,7 @@ def all_batches():
 
 
 def train_half(directory):
-    half = slice(0, 4) if rank() == 0 else slice(4, 8)
+    half = FIRST if rank() == 0 else SECOND
     train_on((batch[half] for batch in all_batches()), directory)
 
 
@@ -40,17 +41,19 @@ def fail_alone():
     average([torch.zeros(1)])
 
 
-def test_two_replicas_equal_one_process_with_their_data(tmp_path):
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    train_on(iter(all_batches()), tmp_path / "one")
-    run_replicas(2, train_half, tmp_path / "two")
-    one, two = (
+def test_two_replicas_end_with_the_mean_of_what_each_has_learnt(tmp_path):
+    for name in ("first", "second", "both"):
+        (tmp_path / name).mkdir()
+    for name, half in (("first", FIRST), ("second", SECOND)):
+        train_on((batch[half] for batch in all_batches()), tmp_path / name)
+    run_replicas(2, train_half, tmp_path / "both")
+    first, second, both = (
         torch.load(tmp_path / name / "stage.pt", weights_only=True)["module"]
-        for name in ("one", "two")
+        for name in ("first", "second", "both")
     )
-    for name, weight in one.items():
-        torch.testing.assert_close(two[name], weight, rtol=1e-4, atol=1e-5)
+    for name, weight in both.items():
+        torch.testing.assert_close(weight, (first[name] + second[name]) / 2)
+        assert not torch.equal(first[name], second[name])
 
 
 def test_replica_that_fails_ends_all_with_its_exception():
