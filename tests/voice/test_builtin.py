@@ -1,0 +1,87 @@
+"""The built-in model as it ships: its size, its parts, and that it answers; no training needed."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tests.voice.test_assistant import Pair, expand
+from voice.ask import ask
+from voice.audio_file import read_audio
+from voice.conversation import Conversation, ReplySettings
+
+DIRECTORY = Path(str(files("voice").joinpath("builtin")))
+SAMPLE = Path(str(files("voice").joinpath("samples", "capital_of_france.flac")))
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return Pair(DIRECTORY)
+
+
+@pytest.fixture(scope="module")
+def assistant(pair):
+    return pair.ours
+
+
+@pytest.fixture(scope="module")
+def question():
+    return read_audio(SAMPLE).samples
+
+
+def test_builtin_is_small(assistant):
+    modules = (assistant.model, assistant.encoder, assistant.sound_projection, assistant.vision)
+    assert sum(p.numel() for module in modules for p in module.parameters()) <= 30_000_000
+    assert sum(file.stat().st_size for file in DIRECTORY.iterdir()) <= 60_000_000
+
+
+def test_builtin_has_every_part_of_the_architecture(assistant):
+    pattern = assistant.model.config.hybrid_override_pattern
+    assert pattern.count("M") >= 2
+    assert pattern.count("*") >= 1
+    assert pattern.count("E") >= 2
+    assert assistant.hears
+    assert assistant.vision is not None
+
+
+def test_sample_question_is_heard_and_answered(assistant, question):
+    answer = ask(assistant, question)
+    assert answer.heard == "what is the capital of france"
+    assert answer.reply == "The capital of France is Paris."
+
+
+def reply(conversation):
+    return "".join(part.content for part in conversation.reply())
+
+
+@pytest.mark.parametrize("text", ["hello", "what is three plus four", "spell cat"])
+def test_typed_question_is_answered_as_by_transformers(pair, text):
+    check_tokens(pair, [{"role": "user", "content": text}])
+
+
+def test_spoken_question_is_answered_as_by_transformers(pair, question):
+    check_tokens(pair, [{"role": "user", "content": [{"type": "audio"}]}], question)
+
+
+def check_tokens(pair, messages, waveform=None):
+    """Greedy decoding of the stored weights gives the same tokens in both."""
+    assistant = pair.ours
+    pieces = assistant.prompt.pieces(messages, thinking=False)
+    audios = [] if waveform is None else [waveform]
+    state = assistant.model.new_state()
+    assistant.model.prefill(state, embeddings=assistant.embed_prompt(pieces, audios=audios))
+    stop = {"stop": assistant.stop_token_ids}
+    ours = list(assistant.model.generate(state, max_new_tokens=40, **stop))
+    assert ours
+    ids = expand(pair, pieces, None, waveform)
+    _, theirs = pair.expected_logits(ids, waveform=waveform, new_tokens=len(ours))
+    assert ours == theirs
+
+
+def test_name_is_remembered_over_another_question(assistant):
+    conversation = Conversation(assistant, settings=ReplySettings(max_new_tokens=40))
+    for text in ("my name is anna", "what is two plus two"):
+        conversation.type_turn(text)
+        reply(conversation)
+    conversation.type_turn("what is my name")
+    assert reply(conversation) == "Your name is Anna."
