@@ -322,7 +322,7 @@ def test_transcribe_prints_a_line_per_file(run: Run, tiny: Path, question: Path)
 
 
 def test_train_refuses_an_unknown_stage(run: Run) -> None:
-    assert "use encoder, language" in explain(run, "train", "--stage", "sleep")
+    assert "use sounds, pieces, words" in explain(run, "train", "--stage", "sleep")
 
 
 def test_train_says_which_stage_is_missing(run: Run, tmp_path: Path) -> None:

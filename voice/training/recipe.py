@@ -148,6 +148,6 @@ STAGES = {
     "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),
     # Everything together, from sound to answer.
     "joint": StageSettings(
-        steps=1800, batch=16, learning_rate=1e-3, warmup_steps=100, hearing_rate=0.35
+        steps=2400, batch=16, learning_rate=1e-3, warmup_steps=100, hearing_rate=0.35
     ),
 }

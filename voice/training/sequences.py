@@ -64,6 +64,8 @@ class Sequence:
 
 
 DRILL_TYPED_SHARE = 0.7
+TRANSCRIPTION_LATER_SHARE = 0.4
+"""Of the transcriptions, how many are asked for after other turns, as live captions are."""
 BLANK = 0
 """The piece of an encoder step at which no word piece begins (the padding token)."""
 LONGEST_PIECE_STEPS = 2.0
@@ -167,6 +169,9 @@ class SequenceMaker:
         sequence = Sequence()
         match rng.choices(self._kinds, self._shares)[0]:
             case "transcription":
+                if rng.random() < TRANSCRIPTION_LATER_SHARE:
+                    before = sample_conversation(rng, "train")
+                    self.add_conversation(sequence, before, rng, self._typed_share)
                 text = training_sentences(rng)
                 if rng.random() < 0.25:
                     text = sample_conversation(rng, "train").turns[0].user
