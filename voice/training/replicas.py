@@ -19,6 +19,10 @@ from torch import Tensor, multiprocessing
 LOST_PEER_S = 10.0
 
 
+class ReplicaLost(RuntimeError):
+    """Another replica ended in the middle of the work."""
+
+
 def rank() -> int:
     """Which replica this process is; 0, the one that logs and saves, where there is only one."""
     return dist.get_rank() if dist.is_initialized() else 0
@@ -26,11 +30,18 @@ def rank() -> int:
 
 @torch.no_grad()
 def average(tensors: Sequence[Tensor]) -> None:
-    """Replaces every tensor by its mean over the replicas, in place; all give the same shapes."""
+    """Replaces every tensor by its mean over the replicas, in place; all give the same shapes.
+
+    Raises:
+        ReplicaLost: one of them ended before it came here.
+    """
     if not dist.is_initialized():
         return
     flat = torch.cat([tensor.flatten().float() for tensor in tensors])
-    dist.all_reduce(flat)
+    try:
+        dist.all_reduce(flat)
+    except RuntimeError as error:
+        raise ReplicaLost(f"another replica is gone: {error}") from error
     flat /= dist.get_world_size()
     parts = flat.split([tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):
@@ -59,10 +70,9 @@ def _join(
     dist.init_process_group("gloo", init_method=meeting, rank=index, world_size=count)
     try:
         work(*arguments)
-    except RuntimeError as error:
-        if "closed by peer" in str(error):
-            # Another replica failed: it is to tell why, and then this one is stopped.
-            time.sleep(LOST_PEER_S)
+    except ReplicaLost:
+        # The other one is to tell why; then this one is stopped.
+        time.sleep(LOST_PEER_S)
         raise
     finally:
         dist.destroy_process_group()
