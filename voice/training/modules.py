@@ -16,7 +16,7 @@ from omni_core.config import ModelConfig
 from omni_core.model import OmniDecoder
 from omni_core.moe import Router
 from omni_core.projector import Projector
-from streaming.config import SUBSAMPLING, EncoderConfig
+from streaming.config import EncoderConfig
 from streaming.conformer import FastConformer
 from voice.training.data import SequenceBatch
 from voice.training.distance import edit_distance
@@ -34,7 +34,7 @@ ROUTER_BALANCE_RATE = 1e-3
 """How fast an expert's correction bias moves against its load (arXiv 2408.15664)."""
 
 PHONEME_LAYER = 5
-"""Of the encoder's layers, the one whose output tells phonemes from the stage "words" on."""
+"""Of the encoder's layers, the one whose output tells phonemes from the stage "pieces" on."""
 
 WORDS_PHONEME_WEIGHT = 0.5
 JOINT_PHONEME_WEIGHT = 0.1
@@ -73,19 +73,20 @@ class Hearing(nn.Module):
 
     def words_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """CTC loss of the word pieces, and cross entropy of the labels as before."""
-        steps, middle = self.encode(batch)
-        phonemes, figures = self._phoneme_loss(middle, batch.labels)
-        pieces, more = self._piece_loss(steps, batch.pieces)
-        return pieces + WORDS_PHONEME_WEIGHT * phonemes, figures | more
+        return self.own_loss(*self.encode(batch), batch, 1.0, WORDS_PHONEME_WEIGHT)
 
     def own_loss(
-        self, steps: Tensor, middle: Tensor, batch: SpeechBatch
+        self,
+        steps: Tensor,
+        middle: Tensor,
+        batch: SpeechBatch,
+        piece_weight: float = JOINT_PIECE_WEIGHT,
+        phoneme_weight: float = JOINT_PHONEME_WEIGHT,
     ) -> tuple[Tensor, dict[str, float]]:
-        """The same with the weights of the joint stage."""
+        """Both tasks of the encoder for what ``encode`` gave, weighed as in the joint stage."""
         phonemes, figures = self._phoneme_loss(middle, batch.labels)
         pieces, more = self._piece_loss(steps, batch.pieces)
-        loss = JOINT_PIECE_WEIGHT * pieces + JOINT_PHONEME_WEIGHT * phonemes
-        return loss, figures | more
+        return piece_weight * pieces + phoneme_weight * phonemes, figures | more
 
     def encode(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Encoder steps [N, S, D], and what `PHONEME_LAYER` makes of them."""
@@ -209,10 +210,8 @@ class Omni(nn.Module):
         if batch.speech is None:  # every turn of every sequence was typed
             return self.language.loss(batch)
         steps, middle = self.hearing.encode(batch.speech)
-        lengths = -(-batch.speech.lengths // SUBSAMPLING)
-        real = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
         embeddings = self.language.decoder.embed(batch.tokens)
-        heard = self.projector(steps[real]).to(embeddings.dtype)
+        heard = self.projector(steps[batch.speech.pieces != IGNORED]).to(embeddings.dtype)
         embeddings = embeddings.masked_scatter(batch.is_audio[..., None], heard)
         loss, figures = self.language.token_loss(batch, embeddings)
         own, more = self.hearing.own_loss(steps, middle, batch.speech)
