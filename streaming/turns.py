@@ -120,6 +120,7 @@ class TurnMachine:
                         self._idle_since = self.now
             case events.ToolStarted(reply=reply):
                 if self._is_current(reply):
+                    self._withdrawable_at = None  # it would run again with the next draft
                     self._tools += 1
                     self._tool_since = self.now if self._tools == 1 else self._tool_since
             case events.ToolEnded(reply=reply):

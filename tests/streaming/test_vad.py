@@ -254,3 +254,31 @@ def test_webrtcvad_alone_cuts_no_word_in_silence(recordings: list[Recording]) ->
         assert start <= each.word_starts[0]
         assert end is not None
         assert end >= each.word_starts[-1]
+
+
+def test_spoken_question_with_a_pause_inside_is_one_turn() -> None:
+    with open_synthesizer() as synthesizer:
+        first = speak("Could you please tell me", synthesizer, after_s=0.5)
+        second = speak("what the capital of France is?", synthesizer, before_s=0.3)
+    wave = np.concatenate((first.samples, second.samples))
+    end = len(first.samples) + second.end
+    stream, log = TurnStream(), []
+    for packet in np.split(wave, range(320, len(wave), 320)):
+        decisions = stream.feed(packet)
+        log += decisions
+        for each in decisions:
+            if isinstance(each, events.SpeechPaused):
+                finished = 0.95 if each.at > end else 0.05
+                told = events.TurnEndProbability(pause=each.at, probability=finished)
+                log += stream.handle(told)
+    (endpoint,) = (each for each in log if isinstance(each, events.EndpointReached))
+    heard = np.concatenate([each.samples for each in log if isinstance(each, events.SpeechAudio)])
+    assert np.array_equal(heard, wave[endpoint.start : endpoint.end])
+    assert endpoint.start <= first.word_starts[0]
+    assert endpoint.end > end
+    assert endpoint.at - end < 16 * 300
+    drafts = [type(each).__name__ for each in log if "Draft" in type(each).__name__]
+    assert drafts[-2:] == ["ReplyDrafted", "DraftPromoted"]
+    dropped = drafts[:-2]
+    assert dropped
+    assert dropped == ["ReplyDrafted", "DraftDropped"] * (len(dropped) // 2)
