@@ -139,15 +139,15 @@ STAGES = {
     # Which word piece begins at every encoder step.
     "pieces": StageSettings(steps=3800, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # The word pieces in their order.
-    "words": StageSettings(steps=2000, batch=24, learning_rate=8e-4, warmup_steps=100),
+    "words": StageSettings(steps=1500, batch=24, learning_rate=8e-4, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(
-        steps=11000, batch=16, learning_rate=1.2e-3, warmup_steps=200, max_positions=160
+        steps=7600, batch=16, learning_rate=1.2e-3, warmup_steps=200, max_positions=160
     ),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),
     # Everything together, from sound to answer.
     "joint": StageSettings(
-        steps=2400, batch=16, learning_rate=1e-3, warmup_steps=100, hearing_rate=0.35
+        steps=3000, batch=16, learning_rate=7e-4, warmup_steps=100, hearing_rate=0.5
     ),
 }
