@@ -56,5 +56,5 @@ $(VENV)/ready: $(VENV)/python pyproject.toml constraints.txt
 
 $(VENV)/ready-dev: $(VENV)/ready
 	@echo "Installing the tools for development into $(VENV); once."
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[espeak,train,dev]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[espeak,train,voicebench,dev]'
 	@touch $@
