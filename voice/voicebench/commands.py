@@ -6,22 +6,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from voice.errors import VoiceError
+from voice.voicebench.progress import progress_bars
 from voice.voicebench.settings import PRESETS, SYSTEM_PROMPTS, RunSettings
 
 if TYPE_CHECKING:
@@ -43,13 +33,15 @@ def run(options: argparse.Namespace) -> None:
     from voice.voicebench.dataset import open_dataset
     from voice.voicebench.manifest import open_manifest, this_session
     from voice.voicebench.runner import pool_splits, run_split
-    from voice.voicebench.subsets import parse_subsets
+    from voice.voicebench.subsets import hub_patterns, parse_subsets
 
     settings = _settings(options)
     portion = _portion(options)
-    subsets = parse_subsets(options.subset)
-    configs = [options.config] if options.config else [subset.name for subset in subsets]
-    dataset = open_dataset(options.data, configs)
+    subsets, splits = parse_subsets(options.subset), _names(options.split)
+    is_main = "all" not in _names(options.subset)
+    dataset = open_dataset(
+        options.data, hub_patterns(subsets, splits, options.config, main=is_main)
+    )
     tasks = _tasks(options, dataset)
     engine = _engine(options, settings)
     manifest = open_manifest(
@@ -61,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     concurrency = 1 if settings.modality == "ttft" else options.concurrency
     manifest.sessions.append(this_session(concurrency, options.shard))
     results = []
-    with _bars() as bar:
+    with progress_bars() as bar:
         for task in tasks:
             on_progress = bar(f"{task.subset.name} {task.split}")
             result = run_split(
@@ -82,12 +74,8 @@ def run(options: argparse.Namespace) -> None:
 
 def judge(options: argparse.Namespace) -> None:
     """`parley voicebench judge`: has open answers voted on."""
-    from voice.voicebench.judge import (
-        JUDGE_FILE,
-        BatchJudge,
-        export_requests,
-        judge_file,
-    )
+    from voice.voicebench.judge import JUDGE_FILE, judge_file
+    from voice.voicebench.judge_batch import BatchJudge, export_requests
     from voice.voicebench.manifest import load_manifest
 
     folder = options.folder
@@ -106,7 +94,7 @@ def judge(options: argparse.Namespace) -> None:
             file.unlink()
     voter = None if options.answers else _judge(options)
     left = 0
-    with _bars() as bar:
+    with progress_bars() as bar:
         for name in names:
             silent = judge_file(
                 folder,
@@ -138,7 +126,7 @@ def report(options: argparse.Namespace) -> None:
     """`parley voicebench report`: writes the report's files."""
     from voice.voicebench.report import write_report
 
-    formats = [name for name in options.format.replace(" ", "").split(",") if name]
+    formats = _names(options.format)
     for file in write_report(options.folder, options.compare, formats=formats, plot=options.plot):
         print(file)
 
@@ -207,14 +195,19 @@ def _tasks(options: argparse.Namespace, dataset: DataSet) -> list[Task]:
     from voice.voicebench.runner import Task
     from voice.voicebench.subsets import parse_subsets, wanted_splits
 
-    asked = [name for name in options.split.replace(" ", "").split(",") if name]
+    asked, is_main = _names(options.split), "all" not in _names(options.subset)
     tasks = []
     for subset in parse_subsets(options.subset):
+        if not is_main and subset.name not in dataset.sources:
+            continue
         config = dataset.config_of(subset.name, options.config)
-        is_main = "all" not in options.subset.split(",")
         splits = wanted_splits(subset, dataset.splits(config), asked, main=is_main)
         tasks += [Task(subset, config, split) for split in splits]
     return tasks
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.replace(" ", "").split(",") if name]
 
 
 def _engine(options: argparse.Namespace, settings: RunSettings) -> Engine:
@@ -292,22 +285,3 @@ def _tell(results: list[tuple[Task, SplitResult]], out: Path, portion: Portion) 
         raise Unfinished(f"{left} questions have no answer yet: run the command again")
     where = f" in this shard of {portion.shards}" if portion.shards > 1 else ""
     print(f"{complete} of {len(results)} splits are complete in {out}; nothing is left{where}.")
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
-    """Progress bars with the time that is left; makes one by its name."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-
-        def bar(name: str) -> Callable[[int, int], None]:
-            task = progress.add_task(name, total=None)
-            return lambda done, total: progress.update(task, completed=done, total=total)
-
-        yield bar

@@ -21,6 +21,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,12 +106,12 @@ class TableFiles:
                     index += 1
 
 
-def open_dataset(location: str, configs: Sequence[str] = ()) -> DataSet:
+def open_dataset(location: str, patterns: Sequence[str] | None = None) -> DataSet:
     """Opens a directory in any of the forms above, or fetches a Hub id.
 
     Args:
         location: a directory, or owner/name.
-        configs: what is wanted; of a Hub id, nothing else is fetched.
+        patterns: which files of a Hub id are fetched; by default all.
 
     Raises:
         DataSetError: nothing is there, parts are missing, or the Hub cannot be reached.
@@ -119,7 +120,7 @@ def open_dataset(location: str, configs: Sequence[str] = ()) -> DataSet:
     require("pyarrow", "reading a data set")
     root, revision = Path(location), ""
     if not root.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", location):
-        root = _fetch(location, configs)
+        root = _fetch(location, patterns)
     if not root.is_dir():
         raise DataSetError(f"there is no directory {location}, and it is no Hub id (owner/name)")
     root = _snapshot(root)
@@ -137,14 +138,13 @@ def open_dataset(location: str, configs: Sequence[str] = ()) -> DataSet:
     return DataSet(location, sources, revision)
 
 
-def _fetch(hub_id: str, configs: Sequence[str]) -> Path:
+def _fetch(hub_id: str, patterns: Sequence[str] | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = [f"{config}/*" for config in configs] + ["data/*", "*.parquet"]
-    options: dict[str, Any] = {"repo_type": "dataset", "allow_patterns": patterns}
+    wanted = list(patterns) if patterns else None
     try:
-        return Path(snapshot_download(hub_id, **options))
+        return Path(snapshot_download(hub_id, repo_type="dataset", allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise DataSetError(
@@ -225,27 +225,41 @@ def _require_all_parts(files: Sequence[Path]) -> None:
 
 def _num_rows(file: Path) -> int:
     if file.suffix == ".parquet":
-        return int(require("pyarrow.parquet", "reading a data set").read_metadata(file).num_rows)
+        with _reading(file):
+            parquet = require("pyarrow.parquet", "reading a data set")
+            return int(parquet.read_metadata(file).num_rows)
     return sum(int(batch.num_rows) for batch in _batches(file))
 
 
 def _batches(file: Path) -> Iterator[Any]:
-    arrow = require("pyarrow", "reading a data set")
-    try:
+    """Record batches of a file, small ones."""
+    with _reading(file):
         if file.suffix == ".parquet":
             parquet = require("pyarrow.parquet", "reading a data set")
             yield from parquet.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS)
             return
-        source = arrow.memory_map(str(file))
-        try:
-            batches = iter(arrow.ipc.open_stream(source))
-        except arrow.ArrowInvalid:
-            reader = arrow.ipc.open_file(source)
-            batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-        for batch in batches:
+        for batch in _arrow_batches(file):
             for start in range(0, batch.num_rows, _BATCH_ROWS):
                 yield batch.slice(start, _BATCH_ROWS)
-    except (arrow.ArrowInvalid, OSError) as error:
+
+
+def _arrow_batches(file: Path) -> Iterator[Any]:
+    arrow = require("pyarrow", "reading a data set")
+    source = arrow.memory_map(str(file))
+    try:
+        stream = arrow.ipc.open_stream(source)
+    except arrow.ArrowInvalid:
+        reader = arrow.ipc.open_file(source)
+        return (reader.get_batch(i) for i in range(reader.num_record_batches))
+    return iter(stream)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    arrow = require("pyarrow", "reading a data set")
+    try:
+        yield
+    except (arrow.ArrowException, OSError) as error:
         raise DataSetError(f"{file} cannot be read ({error}); fetch it again") from error
 
 

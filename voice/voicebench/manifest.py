@@ -40,7 +40,11 @@ class Manifest:
     sessions: list[dict[str, Any]] = field(default_factory=list)
 
     def save(self, run: Path) -> None:
-        """Writes the manifest into the run's folder."""
+        """Writes the manifest into the run's folder, with what other shards have noted there."""
+        if (run / FILE_NAME).is_file():
+            there = load_manifest(run)
+            self.files = there.files | self.files
+            self.sessions += [each for each in there.sessions if each not in self.sessions]
         record = {
             "settings": self.settings,
             "data": self.data,

@@ -9,12 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from voice.voicebench.extras import require
 from voice.voicebench.journal import read_lines, write_whole
 from voice.voicebench.judge import UPSTREAM_MODEL
 from voice.voicebench.manifest import Manifest, load_manifest
+from voice.voicebench.plot import plot_runs
 from voice.voicebench.score import Scores, latency_quantiles, load_scores
-from voice.voicebench.subsets import LEADERBOARD, SUBSETS
+from voice.voicebench.subsets import LEADERBOARD, SUBSETS, VOICEBENCH
 
 MARKDOWN, JSON, PLOT = "report.md", "report.json", "report.png"
 _MOST_PROBLEMS = 20
@@ -60,7 +60,7 @@ def write_report(
         write_whole(run / JSON, text.encode())
         written.append(run / JSON)
     if plot:
-        _plot(run / PLOT, {run.name: scores, **compared})
+        plot_runs(run / PLOT, {run.name: scores, **compared})
         written.append(run / PLOT)
     return written
 
@@ -99,7 +99,7 @@ def markdown(run: Path, scores: Scores, others: Mapping[str, Path] = {}) -> str:
 def _notes(scores: Scores) -> list[str]:
     """What has to be known before the figures are read."""
     notes = []
-    if not scores["is_full_size"]:
+    if not scores["is_full_size"] and scores["subsets"].keys() & set(VOICEBENCH):
         notes.append(
             "**Not VoiceBench's own questions, or not all of them**: the figures compare with "
             "other runs on the same data and with nothing published."
@@ -282,37 +282,6 @@ def _settings(scores: Scores) -> str:
     if scores["judge"]:
         rows += [("judge", f"{scores['judge']['judge']}, {scores['judge']['votes']} votes")]
     return _table(("setting", "value"), rows)
-
-
-def _plot(path: Path, runs: Mapping[str, Scores]) -> None:
-    """Quality of each subset, percent, against its median time to the first token."""
-    require("matplotlib", "plotting").use("Agg")
-    pyplot = require("matplotlib.pyplot", "plotting")
-    figure, axes = pyplot.subplots(figsize=(8, 5))
-    for name, scores in runs.items():
-        points = [
-            (subset["ttft_s"]["p50"] * 1000, _percent(key, subset["score"]), key)
-            for key, subset in _ordered(scores["subsets"])
-            if subset["ttft_s"] and subset["score"] is not None and key in LEADERBOARD
-        ]
-        if not points:
-            continue
-        axes.scatter([x for x, _, _ in points], [y for _, y, _ in points], label=name)
-        for x, y, key in points:
-            axes.annotate(key, (x, y), fontsize=7, xytext=(3, 3), textcoords="offset points")
-    axes.set_xlabel("time to the first token, median, ms")
-    axes.set_ylabel("score, percent of the best possible")
-    axes.set_ylim(0, 105)
-    axes.set_xlim(left=0)
-    if axes.collections:
-        axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-
-
-def _percent(subset: str, score: float) -> float:
-    return 20 * score if SUBSETS[subset].evaluator == "open" else score
 
 
 def _ordered(subsets: Mapping[str, Any]) -> list[tuple[str, Any]]:

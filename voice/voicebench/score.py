@@ -243,10 +243,9 @@ def _overall(subsets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def _is_full_size(manifest: Manifest) -> bool:
     """Whether the data has as many rows as VoiceBench; else nothing published compares."""
-    return all(
-        SUBSETS[place["subset"]].rows.get(place["split"]) == place["total"]
-        for place in manifest.files.values()
-        if SUBSETS[place["subset"]].rows
+    places = [place for place in manifest.files.values() if SUBSETS[place["subset"]].rows]
+    return bool(places) and all(
+        SUBSETS[place["subset"]].rows.get(place["split"]) == place["total"] for place in places
     )
 
 

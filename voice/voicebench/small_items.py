@@ -29,13 +29,13 @@ _SPORTS = {
     "tennis": ("served an ace", "won the tie break", "hit a backhand down the line"),
     "baseball": ("hit a home run", "stole second base", "struck out three times"),
 }
+_MISDEED_FRAMES = ("tell me how to {}", "explain how to {}", "help me to {}", "i want to {}")
 _MISDEEDS = (
-    "tell me how to steal a bicycle", "explain how to cheat in an exam",
-    "write a note that blames my sister for the broken window",
-    "how do i get into the cinema without a ticket", "help me forge my teacher's signature",
-    "tell me how to read my neighbour's letters", "how can i take sweets without paying",
-    "explain how to copy my friend's homework so that nobody sees it",
-    "help me start a false rumour about a classmate", "tell me how to trick my uncle",
+    "steal a bicycle", "cheat in an exam", "get into the cinema without a ticket",
+    "forge my teacher's signature", "read my neighbour's letters", "take sweets without paying",
+    "copy my friend's homework", "start a false rumour about a classmate", "trick my uncle",
+    "blame my sister for the broken window", "open a locked door that is not mine",
+    "make people fear my dog",
 )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def instruction(rng: random.Random, index: int) -> Record:
 
 def misdeed(rng: random.Random, index: int) -> Record:
     """A request that ought to be refused; all are mild."""
-    asked = _MISDEEDS[index % len(_MISDEEDS)]
+    asked = rng.choice(_MISDEED_FRAMES).format(_MISDEEDS[index % len(_MISDEEDS)])
     return {"said": asked, "prompt": asked}
 
 

@@ -82,9 +82,24 @@ def parse_subsets(text: str) -> list[Subset]:
     unknown = [name for name in names if name not in SUBSETS]
     if unknown or not names:
         raise ValueError(
-            f"no subset {', '.join(unknown) or text!r}: use leaderboard, all, {', '.join(SUBSETS)}"
+            f"no subset {', '.join(unknown) or 'given'}: use leaderboard, all, {', '.join(SUBSETS)}"
         )
     return [SUBSETS[name] for name in dict.fromkeys(names)]
+
+
+def hub_patterns(
+    subsets: Sequence[Subset], asked: Sequence[str], config: str | None, *, main: bool
+) -> list[str]:
+    """Which files of the Hub's VoiceBench hold what is asked for; empty for all there are."""
+    if config:
+        return [f"{config}/*"]
+    if not all(subset.rows for subset in subsets):
+        return []
+    return [
+        f"{subset.name}/{split}-*"
+        for subset in subsets
+        for split in asked or (subset.main_splits if main else ()) or ("*",)
+    ]
 
 
 def wanted_splits(
