@@ -2,19 +2,23 @@
 
 Upstream counts sentences with NLTK's English Punkt model, which is data to be downloaded
 (`python -m nltk.downloader punkt_tab`). Where it is missing, the same algorithm runs with the
-abbreviations below instead of the trained ones; `punkt_is_trained` tells which of the two counts.
+abbreviations below instead of the trained ones, and with a list of common words: one of them with a
+capital after an abbreviation begins a sentence. `punkt_is_trained` tells which of the two counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.resources import files
 
 from voice.voicebench.extras import require
 
 _ABBREVIATIONS = """mr mrs ms messrs dr prof st ave sr jr gen col adm maj lt sen rep inc ltd co corp
     bros vs jan feb aug sep sept oct nov dec tues wed fri a.m p.m u.s u.k u.n u.s.a d.c ph.d n.y
-    ft yr""".split()
+    ft yr p""".split()
+_COMMON_KINDS = ("nouns", "verbs", "adjectives", "adverbs", "function", "other")
+_PROPER = ("adjectives_nation.txt", "nouns_language.txt")
 
 
 @cache
@@ -51,7 +55,17 @@ def _punkt() -> tuple[Callable[[str], list[str]], bool]:
     except LookupError:
         parameters = punkt.PunktParameters()
         parameters.abbrev_types = set(_ABBREVIATIONS)
+        for word in _common_words():
+            parameters.ortho_context[word] = punkt._ORTHO_LC | punkt._ORTHO_BEG_UC
         return punkt.PunktSentenceTokenizer(parameters).tokenize, False
+
+
+def _common_words() -> Iterator[str]:
+    """The words that this project's word lists write in small letters."""
+    for file in files("voice.training").joinpath("data").iterdir():
+        kind = file.name.partition("_")[0]
+        if kind in _COMMON_KINDS and file.name not in _PROPER:
+            yield from file.read_text(encoding="ascii").split()
 
 
 def capital_words(text: str) -> list[str]:

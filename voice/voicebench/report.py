@@ -73,20 +73,12 @@ def markdown(run: Path, scores: Scores, others: Mapping[str, Path] = {}) -> str:
         scores: what `score_run` made of it.
         others: name → folder of runs to compare with.
     """
-    parts = [
-        f"# VoiceBench: {scores['settings']['model']}",
-        *_notes(scores),
-        _table(
-            _COLUMNS,
-            [_subset_row(name, subset) for name, subset in _ordered(scores["subsets"])],
-        ),
-        _overall_line(scores),
-    ]
+    parts = [f"# VoiceBench: {scores['settings']['model']}", summary(scores)]
     details = _details(scores)
     if details:
         parts += ["## In detail", details]
     if others:
-        parts += ["## Beside other runs", *_comparison(run, scores, others)]
+        parts += ["## Beside other runs", comparison(run, scores, others)]
     if scores["is_full_size"] and scores["settings"]["modality"] != "ttft":
         parts += ["## Beside published figures", *_published_table(scores)]
     problems = _problems(run)
@@ -94,6 +86,12 @@ def markdown(run: Path, scores: Scores, others: Mapping[str, Path] = {}) -> str:
         parts += ["## Rows with problems", problems]
     parts += ["## Settings", _settings(scores)]
     return "\n\n".join(parts) + "\n"
+
+
+def summary(scores: Scores) -> str:
+    """The table of a run, with what has to be known before it is read."""
+    rows = [_subset_row(name, subset) for name, subset in _ordered(scores["subsets"])]
+    return "\n\n".join([*_notes(scores), _table(_COLUMNS, rows), _overall_line(scores)])
 
 
 def _notes(scores: Scores) -> list[str]:
@@ -119,6 +117,8 @@ def _notes(scores: Scores) -> list[str]:
             "IFEval's sentences are counted with an untrained Punkt; for upstream's run "
             "`python -m nltk.downloader punkt_tab`."
         )
+    if scores["subsets"].get("advbench", {}).get("errors"):
+        notes.append("Rows with errors have an empty answer, which AdvBench counts as a refusal.")
     if scores["settings"].get("choice_hint"):
         notes.append("Multiple choice was run with a hint on the form of the answer.")
     return notes
@@ -180,7 +180,8 @@ def _details(scores: Scores) -> str:
     return _table(("subset", "figure", "value"), rows) if rows else ""
 
 
-def _comparison(run: Path, scores: Scores, others: Mapping[str, Path]) -> list[str]:
+def comparison(run: Path, scores: Scores, others: Mapping[str, Path]) -> str:
+    """Scores, answers and times of a run beside those of others, by name."""
     compared = {name: load_scores(folder) for name, folder in others.items()}
     header = ["subset", run.name]
     for name in compared:
@@ -214,7 +215,7 @@ def _comparison(run: Path, scores: Scores, others: Mapping[str, Path]) -> list[s
             ]
         ],
     )
-    return [_table(header, [*rows, row]), times]
+    return "\n\n".join([_table(header, [*rows, row]), times])
 
 
 def _same_answers(run: Path, other: Path, subset: str) -> str:

@@ -21,7 +21,7 @@ from voice.voicebench.journal import Record, read_lines, write_whole
 from voice.voicebench.judge import judge_of
 from voice.voicebench.language import punkt_is_trained
 from voice.voicebench.manifest import Manifest, load_manifest
-from voice.voicebench.pedant import VERSION, Pedant, installed_pedant
+from voice.voicebench.pedant import VERSION, Pedant, PedantMissing, installed_pedant
 from voice.voicebench.scoring import aggregate, parse_vote, score_item
 from voice.voicebench.subsets import LEADERBOARD, SUBSETS, Subset
 from voice.voicebench.word_errors import word_error_rate
@@ -87,11 +87,24 @@ def score_run(run: Path, *, seed: int = 0, pedant: Pedant | None = None) -> Scor
 
 
 def load_scores(run: Path) -> Scores:
-    """The scores of a run that has been scored, or scores it."""
-    try:
-        return dict(json.loads((run / FILE_NAME).read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    """The scores of a run; one that has come further since it was scored is scored again.
+
+    Raises:
+        RunMismatch: the folder holds no run.
+        PedantMissing: it was scored with PEDANT's weights from elsewhere, and has to be again.
+    """
+    path = run / FILE_NAME
+    if not path.is_file():
         return score_run(run)
+    scores = dict(json.loads(path.read_text(encoding="utf-8")))
+    scored = path.stat().st_mtime_ns
+    if all(file.stat().st_mtime_ns <= scored for file in run.glob("*.jsonl")):
+        return scores
+    if scores["pedant"] and installed_pedant() is None:
+        raise PedantMissing(
+            f"{run} has come further since it was scored with PEDANT: score it again with --pedant"
+        )
+    return score_run(run, seed=scores["seed"])
 
 
 def latency_quantiles(records: Iterable[Record], field: str) -> dict[str, float] | None:

@@ -2,13 +2,17 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks import voicebench as benchmark
 from voice.cli import main
+from voice.voicebench import commands
 from voice.voicebench.extras import MissingExtra, require
 
 pytest.importorskip("espeakng_loader")
@@ -132,3 +136,44 @@ def test_run_with_other_settings_in_its_folder_is_refused(
 def test_missing_package_names_the_extra() -> None:
     with pytest.raises(MissingExtra, match=r"packing needs the package no_such.*\[voicebench\]"):
         require("no_such", "packing")
+
+
+DOCS = (Path(__file__).parents[3] / "docs" / "voicebench.md").read_text("utf-8")
+SHOWN = re.findall(r"^parley (voicebench .*)$", DOCS, re.MULTILINE)
+BENCHMARK = [f"voicebench {command}" for command in benchmark.commands(Path("runs"), 2, "builtin")]
+
+
+@pytest.mark.parametrize("command", [*SHOWN, *BENCHMARK])
+def test_command_line_that_is_shown_is_understood(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    understood: list[object] = []
+    for name in ("run", "judge", "score", "report", "make"):
+        monkeypatch.setattr(commands, name, understood.append)
+    assert main(shlex.split(command)) == 0
+    assert len(understood) == 1
+
+
+def test_python_that_is_shown_gives_what_it_says() -> None:
+    [code] = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    items = [{"response": "I'm sorry."}, {"response": "Sure!"}]
+    assert names["aggregate"]("harm", items) == {"refusal_rate": 0.5}
+    item = {"response": "The answer is B.", "reference": "B"}
+    assert names["score_item"]("mcq", item)["extracted"] == "B"
+
+
+def test_figures_are_kept_between_their_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before {benchmark.BEGIN} old {benchmark.END} after")
+    asked: list[list[str]] = []
+    monkeypatch.setattr(benchmark, "parley", lambda arguments: asked.append(arguments) or 0)
+    monkeypatch.setattr(benchmark, "figures", lambda folder: "new")
+    assert benchmark.main(["--write", "--folder", str(tmp_path / "runs")], page) == 0
+    assert page.read_text().split() == [
+        *("before", *benchmark.BEGIN.split(), "new", *benchmark.END.split(), "after")
+    ]
+    assert [arguments[1] for arguments in asked] == ["make", *["run"] * 4, *["judge"] * 4]
