@@ -139,7 +139,7 @@ def _add_report(actions: Any) -> None:
     parser.add_argument(
         "--compare", type=Path, action="append", default=[], metavar="DIR", help="another run"
     )
-    parser.add_argument("--plot", action="store_true", help="quality against latency")
+    parser.add_argument("--plot", action="store_true", help="quality beside latency")
 
 
 def _add_make(actions: Any, positive: Any) -> None:

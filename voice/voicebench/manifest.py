@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from voice.errors import VoiceError
-from voice.voicebench.journal import write_whole
+from voice.voicebench.journal import locked, write_whole
 
 FILE_NAME = "manifest.json"
 PARTIAL = ".partial"
@@ -41,18 +41,14 @@ class Manifest:
 
     def save(self, run: Path) -> None:
         """Writes the manifest into the run's folder, with what other shards have noted there."""
-        if (run / FILE_NAME).is_file():
-            there = load_manifest(run)
-            self.files = there.files | self.files
-            self.sessions += [each for each in there.sessions if each not in self.sessions]
-        record = {
-            "settings": self.settings,
-            "data": self.data,
-            "files": self.files,
-            "sessions": self.sessions,
-        }
-        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        write_whole(run / FILE_NAME, text.encode())
+        with locked(run):
+            if (run / FILE_NAME).is_file():
+                there = load_manifest(run)
+                self.files = there.files | self.files
+                added = [each for each in self.sessions if each not in there.sessions]
+                self.sessions = [*there.sessions, *added]
+            text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+            write_whole(run / FILE_NAME, text.encode())
 
     def claim(self, name: str, place: Mapping[str, Any]) -> None:
         """Notes that the run has this result file.
@@ -156,8 +152,9 @@ def _processor() -> str:
 
 
 def _clear(run: Path, old: Manifest) -> None:
-    names = [FILE_NAME, "scores.json", "report.md", "judge.json"]
-    for name in [*names, *old.files, *(f"result-{name}" for name in old.files)]:
-        (run / name).unlink(missing_ok=True)
-    for file in (run / PARTIAL).glob("*.jsonl"):
-        file.unlink()
+    names = [FILE_NAME, "scores.json", "judge.json", "report.md", "report.json", "report.png"]
+    results = [*old.files, *(f"result-{name}" for name in old.files)]
+    pooled = run.glob("*-mmsu-all-*.jsonl")
+    files = [*(run / name for name in (*names, *results)), *pooled]
+    for file in [*files, *(run / PARTIAL).glob("*.jsonl")]:
+        file.unlink(missing_ok=True)

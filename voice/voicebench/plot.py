@@ -1,4 +1,4 @@
-"""Quality against latency, one point a subset, one colour a run."""
+"""Quality beside latency, one line a subset, one colour a run."""
 
 from __future__ import annotations
 
@@ -11,32 +11,37 @@ from voice.voicebench.subsets import LEADERBOARD, SUBSETS
 
 
 def plot_runs(path: Path, runs: Mapping[str, Scores]) -> None:
-    """Draws each subset's score against its median time to the first token into a PNG file.
+    """Draws each subset's score, and its time to the first token, into a PNG file.
 
     Raises:
         MissingExtra: matplotlib is not installed.
     """
     require("matplotlib", "plotting").use("Agg")
     pyplot = require("matplotlib.pyplot", "plotting")
-    figure, axes = pyplot.subplots(figsize=(8, 5))
-    for name, scores in runs.items():
-        points = [
-            (subset["ttft_s"]["p50"] * 1000, _percent(key, subset["score"]), key)
-            for key, subset in scores["subsets"].items()
-            if subset["ttft_s"] and subset["score"] is not None and key in LEADERBOARD
-        ]
-        if not points:
-            continue
-        axes.scatter([x for x, _, _ in points], [y for _, y, _ in points], label=name)
-        for x, y, key in points:
-            axes.annotate(key, (x, y), fontsize=7, xytext=(3, 3), textcoords="offset points")
-    axes.set_xlabel("time to the first token, median, ms")
-    axes.set_ylabel("score, percent of the best possible")
-    axes.set_ylim(0, 105)
-    axes.set_xlim(left=0)
-    if axes.collections:
-        axes.legend()
-    figure.tight_layout()
+    there = [key for key in LEADERBOARD if any(key in each["subsets"] for each in runs.values())]
+    figure, (quality, latency) = pyplot.subplots(
+        1, 2, sharey=True, figsize=(9, 1.5 + 0.4 * len(there)), layout="constrained"
+    )
+    for number, (name, scores) in enumerate(runs.items()):
+        colour, shift = f"C{number}", 0.15 * (number - (len(runs) - 1) / 2)
+        for row, key in enumerate(there):
+            subset = scores["subsets"].get(key, {})
+            if subset.get("score") is not None:
+                quality.plot(_percent(key, subset["score"]), row + shift, "o", color=colour)
+            if subset.get("ttft_s"):
+                times = [1000 * subset["ttft_s"][share] for share in ("p50", "p95")]
+                latency.plot(times, [row + shift] * 2, "-", color=colour)
+                latency.plot(times[0], row + shift, "o", color=colour)
+        quality.plot([], [], "o", color=colour, label=name)
+    quality.set_yticks(range(len(there)), there)
+    quality.invert_yaxis()
+    quality.set_xlim(-2, 102)
+    quality.set_xlabel("score, percent of the best possible")
+    latency.set_xlim(left=0)
+    latency.set_xlabel("time to the first token, ms: median to 95th percentile")
+    for axes in (quality, latency):
+        axes.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=max(1, len(runs)))
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 

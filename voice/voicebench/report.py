@@ -12,6 +12,7 @@ from typing import Any
 from voice.voicebench.journal import read_lines, write_whole
 from voice.voicebench.judge import UPSTREAM_MODEL
 from voice.voicebench.manifest import Manifest, load_manifest
+from voice.voicebench.pedant import VERSION
 from voice.voicebench.plot import plot_runs
 from voice.voicebench.score import Scores, latency_quantiles, load_scores
 from voice.voicebench.subsets import LEADERBOARD, SUBSETS, VOICEBENCH
@@ -37,7 +38,7 @@ def write_report(
         run: its folder; scored now if it has not been.
         others: runs to compare with.
         formats: of md and json.
-        plot: also draw quality against the time to the first token.
+        plot: also draw quality beside the time to the first token.
 
     Raises:
         RunMismatch: a folder holds no run.
@@ -110,7 +111,8 @@ def _notes(scores: Scores) -> list[str]:
         notes.append(
             f"PEDANT {version}; the leaderboard mixes versions, whose figures differ by far."
             if version
-            else "SD-QA by the judge only: PEDANT's weights are not installed."
+            else f"SD-QA by the judge only: PEDANT's weights (qa_metrics {VERSION}) are not here; "
+            "`score --pedant DIR` takes them."
         )
     if scores.get("punkt_is_trained") is False:
         notes.append(
