@@ -78,7 +78,12 @@ def check(instruction: str, arguments: Arguments, response: str, rng: random.Ran
     """
     if instruction not in CHECKS:
         raise ValueError(f"unknown instruction {instruction!r}; known are {', '.join(CHECKS)}")
-    return CHECKS[instruction](response, Drawn(arguments, rng))
+    try:
+        return CHECKS[instruction](response, Drawn(arguments, rng))
+    except (re.error, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{instruction} cannot use its kwargs {dict(arguments)}: {error}"
+        ) from error
 
 
 def _keywords_exist(text: str, drawn: Drawn) -> bool:

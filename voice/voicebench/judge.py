@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -22,6 +21,7 @@ from voice.voicebench.journal import Journal, Record, read_lines, write_lines, w
 from voice.voicebench.manifest import PARTIAL
 from voice.voicebench.scoring import parse_vote
 from voice.voicebench.settings import ASSISTANT_PROMPT
+from voice.voicebench.threads import in_threads
 
 JUDGE_FILE = "judge.json"
 UPSTREAM_MODEL = "gpt-4o-mini"
@@ -216,6 +216,13 @@ def judge_file(
     Raises:
         JudgeUnusable: nobody can vote, or another judge has begun.
     """
+
+    def vote(row: Record) -> Ballot | JudgeSilent:
+        try:
+            return judge.vote(row)
+        except JudgeSilent as error:
+            return error
+
     _claim(run, judge)
     rows = read_lines(run / name)
     answers = {row["_idx"]: row["response"] for row in rows}
@@ -229,7 +236,7 @@ def judge_file(
         }
         on_vote(len(done), len(rows))
         waiting = [row for row in rows if row["_idx"] not in done]
-        for row, ballot in _votes(waiting, judge, concurrency):
+        for row, ballot in in_threads(vote, waiting, concurrency):
             if isinstance(ballot, JudgeSilent):
                 silent.append((row["_idx"], str(ballot)))
                 continue
@@ -263,22 +270,6 @@ def _claim(run: Path, judge: Judge) -> None:
             f"{now['votes']} votes): judge again from the start with --fresh"
         )
     write_whole(run / JUDGE_FILE, (json.dumps(now, indent=1) + "\n").encode())
-
-
-def _votes(
-    rows: list[Record], judge: Judge, concurrency: int
-) -> Iterator[tuple[Record, Ballot | JudgeSilent]]:
-    """Votes as they come, several being asked for at a time."""
-    with ThreadPoolExecutor(concurrency) as pool:
-        futures = {pool.submit(judge.vote, row): row for row in rows}
-        try:
-            for future in as_completed(futures):
-                try:
-                    yield futures[future], future.result()
-                except JudgeSilent as error:
-                    yield futures[future], error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @cache

@@ -56,6 +56,8 @@ def score_item(evaluator: str, item: Item, *, pedant: Pedant | None = None) -> d
     """
     if evaluator not in _ITEM_SCORERS:
         raise ValueError(f"no evaluator {evaluator!r}: use {', '.join(EVALUATORS)}")
+    if evaluator != "open" and not isinstance(item.get("response"), str):
+        raise ValueError(f"the response is {item.get('response')!r}, not text")
     try:
         if evaluator == "qa":
             return _score_qa(item, pedant)
@@ -89,8 +91,8 @@ def aggregate(
         raise ValueError("there are no items to score")
     if evaluator == "ifeval":
         # Upstream keeps responses by prompt, so that the last of several equal prompts counts.
-        last = {item["prompt"]: item["response"] for item in items}
-        items = [{**item, "response": last[item["prompt"]]} for item in items]
+        last = {item.get("prompt"): item.get("response") for item in items}
+        items = [{**item, "response": last[item.get("prompt")]} for item in items]
     scores = [score_item(evaluator, item, pedant=pedant) for item in items]
     match evaluator:
         case "open":

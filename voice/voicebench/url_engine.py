@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +15,7 @@ from voice.audio_file import SAMPLE_RATE_HZ
 from voice.voicebench.engine import EngineUnusable, Failure, Outcome, Question, Reply
 from voice.voicebench.extras import require
 from voice.voicebench.settings import RunSettings
+from voice.voicebench.threads import in_threads
 
 _END_OF_THOUGHT = "</think>"
 _UNUSABLE = (401, 403, 404)
@@ -67,19 +67,7 @@ class UrlEngine:
 
     def answer(self, questions: Iterable[Question], concurrency: int) -> Iterator[Outcome]:
         """See `Engine`."""
-        waiting = iter(questions)
-        with ThreadPoolExecutor(concurrency) as pool:
-            futures: dict[Future[Reply | Failure], Question] = {}
-            try:
-                while True:
-                    while len(futures) < concurrency and (q := next(waiting, None)) is not None:
-                        futures[pool.submit(self._ask, q)] = q
-                    if not futures:
-                        return
-                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                        yield futures.pop(future), future.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        yield from in_threads(self._ask, questions, concurrency)
 
     def _ask(self, question: Question) -> Reply | Failure:
         openai = self._openai

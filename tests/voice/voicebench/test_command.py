@@ -3,6 +3,10 @@
 import json
 import re
 import shlex
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import voicebench as benchmark
+from tests.voice.voicebench.tools import serving
 from voice.cli import main
 from voice.voicebench import commands
 from voice.voicebench.extras import MissingExtra, require
@@ -138,7 +143,8 @@ def test_missing_package_names_the_extra() -> None:
         require("no_such", "packing")
 
 
-DOCS = (Path(__file__).parents[3] / "docs" / "voicebench.md").read_text("utf-8")
+ROOT = Path(__file__).parents[3]
+DOCS = (ROOT / "docs" / "voicebench.md").read_text("utf-8")
 SHOWN = re.findall(r"^parley (voicebench .*)$", DOCS, re.MULTILINE)
 BENCHMARK = [f"voicebench {command}" for command in benchmark.commands(Path("runs"), 2, "builtin")]
 
@@ -177,3 +183,22 @@ def test_figures_are_kept_between_their_marks(
         *("before", *benchmark.BEGIN.split(), "new", *benchmark.END.split(), "after")
     ]
     assert [arguments[1] for arguments in asked] == ["make", *["run"] * 4, *["judge"] * 4]
+
+
+def test_interrupted_run_does_not_wait_for_its_server(small: Path, tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def never(body: dict[str, Any], number: int) -> tuple[int, Any]:
+        asked.set()
+        threading.Event().wait()
+        raise AssertionError
+
+    with serving(never) as server:
+        command = f"""run --data {small} --out {tmp_path / "run"} --subset commoneval
+            --url {server.url} --served-name m"""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "voice", "voicebench", *command.split()], cwd=ROOT
+        )
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130

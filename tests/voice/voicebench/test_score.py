@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.voice.voicebench.tools import records, run_fake, write_split
 from voice.voicebench import aggregate, score_item
@@ -265,3 +267,33 @@ def test_report_of_all_rows_has_published_figures_beside_it(tmp_path: Path) -> N
     (run / "manifest.json").write_text(json.dumps(manifest))
     text = markdown(run, score_run(run))
     assert "Nemotron 3 Nano Omni 30B-A3B (thinking) | 4.75" in text
+
+
+@given(text=st.text(), task=st.sampled_from(["navigate", "hyperbaton", "sports_understanding"]))
+def test_any_answer_can_be_scored(text: str, task: str) -> None:
+    rows = {
+        "mcq": {"response": text, "reference": "A"},
+        "bbh": {"response": text, "reference": "(A)", "id": f"{task}_1"},
+        "harm": {"response": text},
+        "qa": {"response": text, "reference": "Paris", "prompt": "Where?", "score": [text]},
+        "open": {"score": [text]},
+    }
+    for evaluator, item in rows.items():
+        assert score_item(evaluator, item)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "arguments"),
+    [
+        ("keywords:existence", {"keywords": ["c++("]}),
+        ("length_constraints:number_words", {"num_words": "many"}),
+        ("length_constraints:number_words", {"num_words": 3, "relation": "about"}),
+        ("combination:repeat_prompt", {}),
+    ],
+)
+def test_instruction_with_strange_arguments_is_refused(
+    instruction: str, arguments: dict[str, Any]
+) -> None:
+    item = {"response": "a", "instruction_id_list": [instruction], "kwargs": [arguments]}
+    with pytest.raises(ValueError, match=r"kwargs|relation"):
+        score_item("ifeval", item)
