@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 QUESTION ?= voice/samples/capital_of_france.flac
 
 .DEFAULT_GOAL := help
-.PHONY: help ask test check bench train evaluate clean
+.PHONY: help ask test check bench voicebench train evaluate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: $(VENV)/ready-dev ## lint, format and types
 
 bench: $(VENV)/ready-dev ## run the CPU benchmarks
 	$(BIN)/python -m benchmarks
+
+voicebench: $(VENV)/ready-dev ## make the small VoiceBench, run it and score it; minutes
+	$(BIN)/python -m benchmarks.voicebench
 
 train: $(VENV)/ready-dev ## train the built-in model from nothing; hours on a laptop
 	$(BIN)/parley train
@@ -56,5 +59,5 @@ $(VENV)/ready: $(VENV)/python pyproject.toml constraints.txt
 
 $(VENV)/ready-dev: $(VENV)/ready
 	@echo "Installing the tools for development into $(VENV); once."
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[espeak,train,dev]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[espeak,train,voicebench,dev]'
 	@touch $@

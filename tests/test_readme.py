@@ -13,6 +13,7 @@ from tests.voice.tiny import write_tiny
 from voice import commands
 from voice.assistant import Assistant
 from voice.cli import main
+from voice.voicebench import commands as voicebench
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,6 +52,7 @@ def test_readme_command_line_is_understood(command: str, monkeypatch: pytest.Mon
     understood: list[argparse.Namespace] = []
     for name in ("ask", "transcribe", "train"):
         monkeypatch.setattr(commands, name, understood.append)
+    monkeypatch.setattr(voicebench, "run", understood.append)
     assert main(shlex.split(command, comments=True)) == 0
     assert len(understood) == 1
 

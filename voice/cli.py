@@ -1,4 +1,4 @@
-"""The command `parley`: ask a recorded question, transcribe recordings, train the built-in model.
+"""The command `parley`: ask a recorded question, transcribe recordings, train, benchmark.
 
 Results go to standard output, everything else to standard error. Exit status: 0 done, 1 something
 went wrong that the message explains, 2 the command line is wrong, 130 interrupted.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from voice import commands
+from voice.voicebench.cli import add_voicebench
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +56,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         EspeakError,
         SynthesisError,
         FileNotFoundError,
+        FileExistsError,
         ValueError,  # input of a wrong kind, AudioFileError among it
     )
 
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ask(subparsers)
     _add_transcribe(subparsers)
     _add_train(subparsers)
+    add_voicebench(subparsers, _add_model, _positive)
     return parser
 
 

@@ -64,7 +64,7 @@ def ask(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     with closing(synthesizer) if synthesizer else nullcontext():
-        assistant = _load(options)
+        assistant = load_model(options)
         question = partial(
             ask_assistant,
             assistant,
@@ -184,7 +184,7 @@ def train(options: argparse.Namespace) -> None:
 
     if options.evaluate:
         console = Console()
-        assistant = _load(options)
+        assistant = load_model(options)
         evaluate.evaluate(assistant, options.questions, options.seed).print(console)
         for voice in evaluate.installed_engines():
             report = evaluate.evaluate(assistant, options.questions // 5, options.seed, voice)
@@ -238,7 +238,8 @@ def _open_image(path: Path) -> Image:
         raise UsageError(f"{path} is no picture that can be read: give a PNG or JPEG") from error
 
 
-def _load(options: argparse.Namespace) -> Assistant:
+def load_model(options: argparse.Namespace) -> Assistant:
+    """The checkpoint that the options name."""
     from voice import load
 
     return load(options.model, *_prepare_torch(options))
