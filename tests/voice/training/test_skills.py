@@ -69,11 +69,11 @@ def test_conversations_repeat_with_the_same_seed() -> None:
 
 
 @pytest.mark.parametrize("skill", SKILLS)
-def test_skill_has_twenty_phrasings_with_a_third_held_out(skill: str) -> None:
+def test_skill_has_many_phrasings_and_enough_held_out(skill: str) -> None:
     train = sum(len(intent.train) for intent in _intents(skill))
     heldout = sum(len(intent.heldout) for intent in _intents(skill))
-    assert train + heldout >= 20
-    assert 3 * heldout >= train + heldout
+    assert train >= 60
+    assert heldout >= 9
     assert all(len(intent.surface_forms("train")) >= 25 for intent in _intents(skill))
 
 
@@ -205,9 +205,9 @@ def test_follow_up_asks_for_the_same_kind_of_fact() -> None:
     rng = random.Random(8)
     pairs = [
         pair
-        for _ in range(4000)
+        for _ in range(20_000)
         for pair in pairwise(sample_conversation(rng, "train").turns)
-        if pair[1].user.startswith("and of ")
+        if pair[1].user.startswith("and that of ")
     ]
     assert {first.skill for first, _ in pairs} == {"capital", "opposite"}
     assert all(first.skill == second.skill for first, second in pairs)
