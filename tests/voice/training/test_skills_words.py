@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.training.skills.grammar import Grammar, expand, sample, with_articles
+from voice.training.skills.grammar import Grammar, expand, matcher, sample, with_articles
 from voice.training.skills.lexicon import graded, lexicon, plural, verb, with_s
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.numbers import number_words, numbers_in
@@ -102,6 +102,8 @@ def test_grammar_samples_exactly_what_it_expands() -> None:
     }
     rng = random.Random(0)
     assert {sample(node, rng) for _ in range(500)} == texts
+    assert all(matcher(node).fullmatch(f"{text} ") for text in texts)
+    assert not matcher(node).fullmatch("the big car ")
 
 
 @pytest.mark.parametrize("pattern", ["(a|b", "a)", "<nobody> comes"])

@@ -59,6 +59,7 @@ ADD = Phrasings.of(
     <hey> i want to add {a} and {b}
     <q> if you have {a} <items> and i give you {b} how many <items> do you have
     """,
+    "add",
 )
 
 SUBTRACT = Phrasings.of(
@@ -108,6 +109,7 @@ SUBTRACT = Phrasings.of(
     <hey> i want to subtract {b} from {a}
     <q> if you have {a} <items> and i take {b} how many are left
     """,
+    "subtract",
 )
 
 MULTIPLY = Phrasings.of(
@@ -159,6 +161,7 @@ MULTIPLY = Phrasings.of(
     <hey> {a} and {b} what is the product
     <q> how many <items> are in {a} bags of {b} <items>
     """,
+    "multiply",
 )
 
 

@@ -117,6 +117,22 @@ def _expand(node: Node) -> list[str]:
     return ["".join(texts) for texts in product(*map(_expand, node))]
 
 
+def matcher(node: Node) -> re.Pattern[str]:
+    """Matches every text that `sample` can draw, followed by a space, and nothing else.
+
+    It costs nothing to make, where `expand` may have millions of texts to write down.
+    """
+    return re.compile(_expression(node))
+
+
+def _expression(node: Node) -> str:
+    if isinstance(node, str):
+        return "".join(f"{re.escape(word)} " for word in node.split())
+    if isinstance(node, _Choice):
+        return f"(?:{'|'.join(map(_expression, node.parts))})"
+    return "".join(map(_expression, node))
+
+
 def with_articles(text: str) -> str:
     """ "a apple" → "an apple"."""
     if " a " not in f" {text}":

@@ -65,6 +65,7 @@ CAPITAL = Phrasings.of(
     <hey> do you know {x}'s capital
     <q> the capital of {x} is which city
     """,
+    "capital",
 )
 
 OPPOSITE = Phrasings.of(
@@ -110,6 +111,7 @@ OPPOSITE = Phrasings.of(
     <q> what's the opposite word of {x}
     <do> give me the opposite word for {x}
     """,
+    "opposite",
 )
 
 DAY_AFTER = Phrasings.of(
@@ -147,6 +149,7 @@ DAY_AFTER = Phrasings.of(
     <q> what day do you get after {x}
     <hey> and after {x} (what|which) day
     """,
+    "day_after",
 )
 
 DAY_BEFORE = Phrasings.of(
@@ -180,6 +183,7 @@ DAY_BEFORE = Phrasings.of(
     <q> which day do you find before {x}
     <hey> and before {x} (what|which) day
     """,
+    "day_before",
 )
 
 MONTH_AFTER = Phrasings.of(
@@ -212,6 +216,7 @@ MONTH_AFTER = Phrasings.of(
     <q> which month comes right after {x}
     <q> what will the next month be if it is {x}
     """,
+    "month_after",
 )
 
 MONTH_BEFORE = Phrasings.of(
@@ -241,6 +246,7 @@ MONTH_BEFORE = Phrasings.of(
     <q> which month do you find before {x}
     <q> what was last month if it is {x} now
     """,
+    "month_before",
 )
 
 FOLLOW_UP = Phrasings.of(
@@ -259,6 +265,7 @@ FOLLOW_UP = Phrasings.of(
     (|okay|um) and what would it be for {x}
     the same (question|thing) for {x}
     """,
+    "follow_up",
 )
 """Asks again what was asked in the turn before, about something else."""
 

@@ -40,6 +40,7 @@ TELL = Phrasings.of(
     <do> remember me i am {name}
     (hello|hi) there (i'm|i am) {name}
     """,
+    "tell_name",
 )
 
 CORRECT = Phrasings.of(
@@ -56,6 +57,7 @@ CORRECT = Phrasings.of(
     i didn't say that i said {name}
     (no|wait) please call me {name}
     """,
+    "correct_name",
 )
 
 ASK = Phrasings.of(
@@ -92,6 +94,7 @@ ASK = Phrasings.of(
     <hey> say who i am
     <q> what do my friends call me
     """,
+    "ask_name",
 )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from voice.training.skills.grammar import Grammar, Node, expand, sample
+from voice.training.skills.tables import lines
 from voice.training.skills.turns import Split
 
 LEAD_INS = Grammar(
@@ -45,9 +46,16 @@ class Phrasings:
     heldout: tuple[Node, ...]
 
     @classmethod
-    def of(cls, train: str, heldout: str) -> Phrasings:
-        """Reads one pattern per line; `<hey> <q> <ask> <do> <end>` are the shared lead-ins."""
-        return cls(_compile(train), _compile(heldout))
+    def of(cls, train: str, heldout: str, more: str | None = None) -> Phrasings:
+        """Reads one pattern per line; `<hey> <q> <ask> <do> <end>` are the shared lead-ins.
+
+        Args:
+            train: patterns for training.
+            heldout: patterns for evaluation alone.
+            more: name of a file of data/phrasings with further patterns for training.
+        """
+        further = lines(f"phrasings/{more}.txt") if more else ()
+        return cls(_compile((*train.splitlines(), *further)), _compile(heldout.splitlines()))
 
     def sample(self, rng: random.Random, split: Split, slots: Mapping[str, str] = _NO_SLOTS) -> str:
         """One way to say it, slots filled."""
@@ -60,5 +68,5 @@ class Phrasings:
         return set().union(*map(expand, patterns))
 
 
-def _compile(patterns: str) -> tuple[Node, ...]:
-    return tuple(LEAD_INS.compile(line.strip()) for line in patterns.splitlines() if line.strip())
+def _compile(patterns: Iterable[str]) -> tuple[Node, ...]:
+    return tuple(LEAD_INS.compile(line.strip()) for line in patterns if line.strip())

@@ -43,6 +43,7 @@ HELLO = Intent(
         hey hello (there|)
         (well|oh) hi there
         """,
+        "hello",
     ),
     "Hello! How can I help you?",
 )
@@ -56,6 +57,7 @@ MORNING = Intent(
         good morning (assistant|dear parley)
         (hello and|) a good morning to you
         """,
+        "good_morning",
     ),
     "Good morning! How can I help you?",
 )
@@ -69,6 +71,7 @@ AFTERNOON = Intent(
         good afternoon (assistant|dear parley)
         (hello and|) a good afternoon to you
         """,
+        "good_afternoon",
     ),
     "Good afternoon! How can I help you?",
 )
@@ -82,6 +85,7 @@ EVENING = Intent(
         good evening (assistant|dear parley)
         (hello and|) a good evening to you
         """,
+        "good_evening",
     ),
     "Good evening! How can I help you?",
 )
@@ -107,6 +111,7 @@ HOW_ARE_YOU = Intent(
         (hello|hi|hey|) is everything okay with you
         (hello|hi|hey|) are you doing well
         """,
+        "how_are_you",
     ),
     "I am fine, thank you.",
 )
@@ -143,6 +148,7 @@ NAME = Intent(
         <q> with whom am i speaking
         <q> how may i call you
         """,
+        "name",
     ),
     "I am Parley, a small voice assistant.",
 )
@@ -161,6 +167,7 @@ WHAT_ARE_YOU = Intent(
         <q> are you an assistant
         <hey> you are a (robot|machine|computer) right
         """,
+        "what_are_you",
     ),
     "I am Parley, a small voice assistant.",
 )
@@ -191,6 +198,7 @@ ABILITIES = Intent(
         <q> how could you help me
         <hey> what would you be able to do for me
         """,
+        "abilities",
     ),
     "I can calculate, spell, repeat, name capitals and opposites.",
 )
@@ -229,6 +237,7 @@ THANKS = Intent(
         thanks this is very useful
         many many thanks
         """,
+        "thanks",
     ),
     "You are welcome.",
 )
@@ -267,6 +276,7 @@ GOODBYE = Intent(
         that's it for today bye
         i will leave you now
         """,
+        "goodbye",
     ),
     "Goodbye!",
 )

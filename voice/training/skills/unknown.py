@@ -79,6 +79,7 @@ OUT_OF_SCOPE = Phrasings.of(
     <do> show me a picture of {country}
     <q> when was {country} founded
     """,
+    "out_of_scope",
 )
 
 _ONSETS = (*"bdfgklmnprstvz", "bl", "gr", "kr", "sn", "st", "tr", "sh", "ch", "fl", "sk")

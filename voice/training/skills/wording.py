@@ -61,6 +61,7 @@ REPEAT = Phrasings.of(
     <hey> after me please {text}
     <do> repeat the next words {text}
     """,
+    "repeat",
 )
 
 SPELL = Phrasings.of(
@@ -109,6 +110,7 @@ SPELL = Phrasings.of(
     <do> name the letters of {word}
     <do> spell {word} letter by letter
     """,
+    "spell",
 )
 
 
