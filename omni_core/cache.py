@@ -10,7 +10,7 @@ size, T new positions.
 
 import weakref
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,19 +36,15 @@ class MambaConstants(NamedTuple):
     """[H]"""
 
 
-class MambaViews(NamedTuple):
-    """The same memory as a `MambaCache` of one session on the CPU, in other shapes."""
+class MambaArrays(NamedTuple):
+    """The memory of a `MambaCache` of one session on the CPU, as arrays."""
 
     window: np.ndarray
     """[K−1, C]"""
     ssm: np.ndarray
-    """[H, P·N]"""
-    grouped: Tensor
-    """[G, H/G·P, N]"""
-    matrices: tuple[Tensor, ...]
-    """The same, one [H/G·P, N] per group."""
-    constants: Any
-    """`MambaConstants`, field by field, as arrays."""
+    """[H, P, N]"""
+    constants: tuple[np.ndarray, ...]
+    """`MambaConstants`, field by field; no bias is a bias of zero."""
 
 
 class MambaCache:
@@ -60,28 +56,30 @@ class MambaCache:
         constants: see `MambaConstants`; shared by all forks.
     """
 
-    __slots__ = ("_views", "constants", "conv", "ssm")
+    __slots__ = ("_arrays", "constants", "conv", "ssm")
 
     def __init__(self, conv: Tensor, ssm: Tensor, constants: MambaConstants) -> None:
         self.conv, self.ssm, self.constants = conv, ssm, constants
-        self._views: MambaViews | None = None
+        self._arrays: MambaArrays | None = None
 
     @property
     def rows(self) -> int:
         """Sessions in this cache."""
         return self.ssm.shape[0]
 
-    def views(self, groups: int) -> MambaViews:
+    @property
+    def arrays(self) -> MambaArrays:
         """This cache of one session on the CPU as `omni_core.single` uses it; made once."""
-        if self._views is None:
-            self._views = MambaViews(
+        if self._arrays is None:
+            taps, bias, *others = self.constants
+            if bias is None:
+                bias = torch.zeros_like(taps[0])
+            self._arrays = MambaArrays(
                 window=self.conv[0].numpy(),
-                ssm=self.ssm[0].flatten(1).numpy(),
-                grouped=self.ssm.view(groups, -1, self.ssm.shape[-1]),
-                matrices=self.ssm.view(groups, -1, self.ssm.shape[-1]).unbind(),
-                constants=tuple(None if c is None else c.numpy() for c in self.constants),
+                ssm=self.ssm[0].numpy(),
+                constants=tuple(each.numpy() for each in (taps, bias, *others)),
             )
-        return self._views
+        return self._arrays
 
     def snapshot(self) -> tuple[Tensor, Tensor]:
         """Owned copies of both tensors."""
@@ -92,6 +90,12 @@ class MambaCache:
         self.conv.copy_(mark[0])
         self.ssm.copy_(mark[1])
 
+    def settle(self, conv: Tensor, ssm: Tensor) -> None:
+        """Moves to other buffers of the same shapes, contents included."""
+        conv.copy_(self.conv)
+        ssm.copy_(self.ssm)
+        self.conv, self.ssm, self._arrays = conv, ssm, None
+
     def fork(self) -> "MambaCache":
         """A cache with copies of both tensors."""
         return MambaCache(self.conv.clone(), self.ssm.clone(), self.constants)
@@ -100,11 +104,19 @@ class MambaCache:
 class KVRows:
     """Key and value buffers [1, J, S, D], and the caches that read them."""
 
-    __slots__ = ("keys", "readers", "values")
+    __slots__ = ("_arrays", "keys", "readers", "values")
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         self.keys, self.values = keys, values
         self.readers: weakref.WeakSet[KVCache] = weakref.WeakSet()
+        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Keys and values [J, S, D] on the CPU as `omni_core.single` uses them; made once."""
+        if self._arrays is None:
+            self._arrays = self.keys[0].numpy(), self.values[0].numpy()
+        return self._arrays
 
     def evict(self, but: "KVCache | None" = None) -> None:
         """Moves the readers, all or all but one, to buffers of their own."""
@@ -150,16 +162,22 @@ class KVCache:
 
         The third value is the mask that `omni_core.graphs.StaticKV` needs and this does not.
         """
-        end = self.length + keys.shape[2]
+        count = keys.shape[2]
+        store = self.advance(count)
+        end = self.length
+        store.keys.narrow(2, end - count, count).copy_(keys)
+        store.values.narrow(2, end - count, count).copy_(values)
+        return store.keys.narrow(2, 0, end), store.values.narrow(2, 0, end), None
+
+    def advance(self, count: int) -> KVRows:
+        """Adds that many positions, still to be written, to the buffers that it returns."""
+        end = self.length + count
         readers = self._store.readers
         overwrites = len(readers) > 1 and any(reader.length > self.length for reader in readers)
         if overwrites or end > self.capacity:
             self.reserve(end)
-        store = self._store
-        store.keys.narrow(2, self.length, keys.shape[2]).copy_(keys)
-        store.values.narrow(2, self.length, keys.shape[2]).copy_(values)
         self.length = end
-        return store.keys.narrow(2, 0, end), store.values.narrow(2, 0, end), None
+        return self._store
 
     def reserve(self, positions: int) -> None:
         """Moves to buffers of its own with room for at least `positions`."""

@@ -141,7 +141,7 @@ class DecodeGraph:
             state = ref()
             for cache in [] if state is None else state.caches:
                 if isinstance(cache, MambaCache):
-                    cache.conv, cache.ssm = cache.snapshot()
+                    cache.settle(torch.empty_like(cache.conv), torch.empty_like(cache.ssm))
         for static in self._caches:
             if isinstance(static, StaticKV):
                 for store in static.stores:
@@ -160,6 +160,4 @@ class DecodeGraph:
                     cache.settle(static.stores[row])
                 elif new and cache is not None:
                     assert isinstance(static, MambaCache)
-                    held = cache.snapshot()
-                    cache.conv, cache.ssm = static.conv[row : row + 1], static.ssm[row : row + 1]
-                    cache.restore(held)
+                    cache.settle(static.conv[row : row + 1], static.ssm[row : row + 1])

@@ -26,6 +26,12 @@ from omni_core.single import SingleStep
 PREFILL_BLOCK = 1024
 """Positions that pass the layers at once; longer inputs go in blocks, so that memory is bounded."""
 
+SHORT_POSITIONS = 24
+"""The most positions that go one by one on the CPU; more are faster together."""
+
+SHORT_PARAMETERS = 50_000_000
+"""The largest model that does so; a larger one gains more from torch's threads."""
+
 
 def _mixer(kind: LayerKind, config: ModelConfig) -> nn.Module:
     match kind:
@@ -89,6 +95,7 @@ class OmniDecoder(nn.Module):
         self._single: SingleStep | None = None
         self._graphs: dict[int, DecodeGraph] = {}
         self._blocks: list[Block] = list(self.backbone.layers)  # type: ignore[arg-type]
+        self._num_parameters = sum(weight.numel() for weight in self.parameters())
 
     @property
     def device(self) -> torch.device:
@@ -115,6 +122,13 @@ class OmniDecoder(nn.Module):
         return DecoderState(
             [block.new_cache() for block in self._blocks], self.config.max_position_embeddings
         )
+
+    def warm_up(self) -> None:
+        """Does what the first token on a device would wait for: compiling, capturing."""
+        state = self.new_state()
+        self.prefill(state, tokens=[0])
+        for _ in self.generate(state, max_new_tokens=2):
+            pass
 
     def prefill(
         self,
@@ -263,8 +277,8 @@ class OmniDecoder(nn.Module):
 
         Long parts go ahead alone, block by block; the last block of each goes with the others.
         """
-        if len(parts) == 1 and len(parts[0]) == 1 and self._short:
-            logits = self._decode_alone(states[0], parts[0][0])
+        if self._short:
+            logits = torch.stack(list(map(self._advance_alone, states, parts)))
         else:
             logits = self._advance_blocks(states, parts)
         for row, state in enumerate(states):
@@ -325,19 +339,29 @@ class OmniDecoder(nn.Module):
 
     @property
     def _short(self) -> bool:
-        """Whether single positions take the CPU's short way, see `omni_core.single`."""
-        weight = self.lm_head.weight
-        return weight.device.type == "cpu" and weight.dtype == torch.float32
+        """Whether every session goes alone, its single positions by `omni_core.single`.
 
-    def _decode_alone(self, state: DecoderState, x: Tensor) -> Tensor:
-        """One position [hidden] of one session on the CPU; logits [1, vocab]."""
+        So it is on the CPU while the calls of a step cost more than its arithmetic. Sharing a step
+        would save neither.
+        """
+        weight = self.lm_head.weight
+        return (
+            self._num_parameters <= SHORT_PARAMETERS
+            and weight.device.type == "cpu"
+            and weight.dtype == torch.float32
+        )
+
+    def _advance_alone(self, state: DecoderState, part: Tensor) -> Tensor:
+        """Moves one session on by `part` [T, hidden] on the CPU; logits [vocab]."""
+        if len(part) > SHORT_POSITIONS:
+            return self._advance_blocks([state], [part])[0]
         if self._single is None:
             head = self.lm_head.weight
             self._single = SingleStep(self._blocks, self.backbone.norm_f, head)
-        logits = self._single(x, state.caches)
-        state.position += 1
+        logits = self._single(part, state.caches)
+        state.position += len(part)
         state.pending = None
-        return logits[None]
+        return logits
 
     def _apply(self, fn: Any, recurse: bool = True) -> "OmniDecoder":
         """Moving the weights makes prepared steps void: they know addresses."""

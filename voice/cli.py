@@ -155,14 +155,14 @@ def _add_train(subparsers: Any) -> None:
         help="processes that train together on the CPU, one a core (default 1)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument(
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument(
         "--from",
         type=Path,
         dest="start",
         metavar="DIR",
         help="a checkpoint to train further: its stage joint, in a new run",
     )
-    action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--assemble", action="store_true", help="only write the checkpoint that training ends with"
     )

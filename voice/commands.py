@@ -191,6 +191,8 @@ def train(options: argparse.Namespace) -> None:
             report.print(console)
         return
     if options.start:
+        if options.stage:
+            raise UsageError("--from trains the stage joint: leave out --stage")
         options.stage = ["joint"]
         try:
             assemble.start_from(options.start, options.directory)

@@ -70,6 +70,7 @@ def load_assistant(
         _allocated(vision, device, dtype)
         vision.load_raw(checkpoint)
     checkpoint.finish(ignore=_UNUSED_TOP.__contains__)
+    model.warm_up()
     return Assistant(
         model=model,
         tokenizer=_open_tokenizer(directory),

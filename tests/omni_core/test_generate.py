@@ -11,6 +11,8 @@ MODEL = random_decoder()
 LOGITS = torch.tensor([0.1, 2.0, 1.0, -1.0, 1.5])
 CPU = torch.device("cpu")
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 
 def begun() -> DecoderState:
     state = MODEL.new_state()

@@ -6,6 +6,8 @@ import torch
 from omni_core.cache import MambaCache
 from tests.omni_core.reference import SHAPES, in_transformers, random_decoder
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 
 def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     """Largest difference on the scale of the reference."""

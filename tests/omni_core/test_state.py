@@ -11,6 +11,8 @@ from omni_core.cache import ContextFull, DecoderState, KVCache, MambaCache
 from omni_core.model import OmniDecoder
 from tests.omni_core.reference import random_decoder
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 MODEL = random_decoder()
 tokens_lists = st.lists(st.integers(0, MODEL.config.vocab_size - 1), min_size=1, max_size=20)
 few = settings(max_examples=25, deadline=None)

@@ -325,6 +325,10 @@ def test_train_refuses_an_unknown_stage(run: Run) -> None:
     assert "use sounds, pieces, words" in explain(run, "train", "--stage", "sleep")
 
 
+def test_train_from_a_checkpoint_takes_no_stage(run: Run) -> None:
+    assert "leave out --stage" in explain(run, "train", "--from", "model", "--stage", "words")
+
+
 def test_train_says_which_stage_is_missing(run: Run, tmp_path: Path) -> None:
     arguments = ("train", "--assemble", "--directory", tmp_path, "--into", tmp_path / "model")
     assert "run the stage 'joint' first" in explain(run, *arguments)

@@ -201,8 +201,11 @@ def load_batches(dataset: Batches, workers: int) -> Iterator:
             batches = iter(loader)
             # torch would raise in the middle of whatever is going on; asked for the next batch, it
             # finds the dead worker as well.
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            yield from batches
+            before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                yield from batches
+            finally:
+                signal.signal(signal.SIGCHLD, before)
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from streaming.config import EncoderConfig
+from streaming.conformer import count_steps
 from streaming.features import log_mel, normalize
 from voice.training.augment import Augmenter
 from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
 from voice.training.sequences import IGNORED, SequenceMaker, place_pieces
-from voice.training.skills import sample_conversation, training_sentences
+from voice.training.skills import sample_conversation, sample_nonsense, training_sentences
 from voice.training.speech import (
     LABEL_HOP_SAMPLES,
     SpeechMaker,
@@ -27,9 +28,7 @@ from voice.training.speech import (
     speak_with_flite,
 )
 
-FEATURE_SAMPLES = 160
-FEATURES_PER_STEP = 8
-STEP_SAMPLES = FEATURE_SAMPLES * FEATURES_PER_STEP
+ENCODER_CONFIG = EncoderConfig.from_dict(SOUND_CONFIG)
 FLITE_SHARE = 0.08
 """Of the utterances of the joint stage, where flite is installed: another engine's voices."""
 MAX_SAMPLES = 12 * 16_000
@@ -56,15 +55,11 @@ class SpeechBatch:
         return SpeechBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
-def num_encoder_steps(num_samples: int) -> int:
-    """Encoder steps of a clip: ceil(floor(L/160)/8)."""
-    return -(-(num_samples // FEATURE_SAMPLES) // FEATURES_PER_STEP)
-
-
 def step_labels(phonemes: np.ndarray, lead_samples: int, num_steps: int) -> np.ndarray:
     """The four 20 ms labels around the centre of every encoder step: int64 [num_steps, 4]."""
-    centres = np.arange(num_steps)[:, None] * STEP_SAMPLES + np.array([-480, -160, 160, 480])
-    bins = (centres - lead_samples) // LABEL_HOP_SAMPLES
+    centres = np.arange(num_steps) * ENCODER_CONFIG.step_samples
+    times = centres[:, None] + np.array([-480, -160, 160, 480])
+    bins = (times - lead_samples) // LABEL_HOP_SAMPLES
     inside = (bins >= 0) & (bins < len(phonemes))
     return np.where(inside, phonemes[np.clip(bins, 0, len(phonemes) - 1)], 0).astype(np.int64)
 
@@ -106,7 +101,6 @@ class Recorder:
         self._flite = flite and has_flite()
         self._speech = SpeechMaker()
         self._augment = Augmenter(rng)
-        self._mel = EncoderConfig.from_dict(SOUND_CONFIG).mel
 
     def record(self, text: str, rng: random.Random, times: int = 1) -> list[Recording]:
         """``times`` recordings of one utterance."""
@@ -118,16 +112,16 @@ class Recorder:
         for _ in range(times):
             samples, lead = self._augment(utterance.samples)
             samples = np.pad(samples, (0, max(0, 1600 - len(samples))))[:MAX_SAMPLES]
-            features = normalize(log_mel(torch.from_numpy(samples), self._mel))
-            made.append(self._label(utterance, lead, num_encoder_steps(len(samples)), features))
+            features = normalize(log_mel(torch.from_numpy(samples), ENCODER_CONFIG.mel))
+            made.append(self._label(utterance, lead, features))
         return made
 
-    def _label(
-        self, utterance: Utterance, lead: int, num_steps: int, features: Tensor
-    ) -> Recording:
+    def _label(self, utterance: Utterance, lead: int, features: Tensor) -> Recording:
+        num_steps = count_steps(len(features))
+        step_samples = ENCODER_CONFIG.step_samples
         # A step is about the samples around its centre, the first one's is at the very start.
-        starts = (utterance.word_starts + lead) / STEP_SAMPLES + 0.5
-        end = (len(utterance.samples) + lead) / STEP_SAMPLES + 0.5
+        starts = (utterance.word_starts + lead) / step_samples + 0.5
+        end = (len(utterance.samples) + lead) / step_samples + 0.5
         words = self._maker.words(utterance.text)
         pieces = place_pieces(words, starts.tolist(), end, num_steps)
         labels = np.full((num_steps, LABELS_PER_STEP), IGNORED)
@@ -137,33 +131,13 @@ class Recorder:
 
 
 def random_utterance(rng: random.Random) -> str:
-    """Something a user may say: a sentence, a question to the assistant, or words that are none.
+    """Something a user may say: a sentence, a question to the assistant, or nonsense.
 
-    Invented words keep the ear from learning the lexicon instead of the sounds.
+    Nonsense keeps the ear from learning the lexicon instead of the sounds.
     """
     kind = rng.random()
-    if kind < 0.04:
-        return " ".join(_invented_word(rng) for _ in range(rng.randint(2, 8)))
+    if kind < 0.08:
+        return sample_nonsense(rng, 2, 8)
     if kind < 0.55:
         return training_sentences(rng)
     return rng.choice(sample_conversation(rng, "train").turns).user
-
-
-_ONSETS = (
-    *"b bl br c ch cl cr d dr f fl fr g gl gr h j k l m n p pl pr qu r s sc sh".split(),
-    *"sk sl sm sn sp st str sw t th tr tw v w wh y z".split(),
-    *[""] * 4,
-)
-_NUCLEI = "a e i o u ai ay ea ee ie oa oo ou ow oy au er ir or ar ur a e i o u".split()
-_CODAS = (
-    *"b ck d f g l ll m mp n nd ng nk nt p r rd rk rm rn rt".split(),
-    *"s sh ss st t th tch ve x ze ce ge le".split(),
-    *[""] * 12,
-)
-
-
-def _invented_word(rng: random.Random) -> str:
-    syllables = rng.choice((1, 1, 2, 2, 3))
-    return "".join(
-        rng.choice(_ONSETS) + rng.choice(_NUCLEI) + rng.choice(_CODAS) for _ in range(syllables)
-    )

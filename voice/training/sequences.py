@@ -16,6 +16,7 @@ from voice.training.skills import (
     Conversation,
     sample_conversation,
     sample_drill,
+    sample_nonsense,
     sample_words_to_spell,
     spelled,
     training_sentences,
@@ -129,6 +130,7 @@ class SequenceMaker:
     Args:
         tokenizer: the checkpoint's.
         transcription_share: part of the sequences that ask for a transcription.
+        copying_share: part that ask for a transcription of nonsense, which nobody can guess.
         spelling_share: part that ask for the letters of a few words.
         drill_share: part that practise one skill of facts or sums, mostly typed.
         typed_share: part of the turns that are typed and not spoken.
@@ -137,14 +139,15 @@ class SequenceMaker:
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
-        transcription_share: float = 0.3,
-        spelling_share: float = 0.15,
+        transcription_share: float = 0.25,
+        copying_share: float = 0.15,
+        spelling_share: float = 0.12,
         drill_share: float = 0.18,
         typed_share: float = 0.1,
     ) -> None:
         self._tokenizer = tokenizer
-        self._kinds = ("transcription", "spelling", "drill", "conversation")
-        shares = (transcription_share, spelling_share, drill_share)
+        self._kinds = ("transcription", "copying", "spelling", "drill", "conversation")
+        shares = (transcription_share, copying_share, spelling_share, drill_share)
         self._shares = (*shares, 1 - sum(shares))
         self._typed_share = typed_share
         self._turn_opening = self._encode("<|im_start|>user\n")
@@ -175,6 +178,9 @@ class SequenceMaker:
                 text = training_sentences(rng)
                 if rng.random() < 0.25:
                     text = sample_conversation(rng, "train").turns[0].user
+                self._add_turn(sequence, text, self._transcribe, text, spoken=True)
+            case "copying":
+                text = sample_nonsense(rng, 3, 14)
                 self._add_turn(sequence, text, self._transcribe, text, spoken=True)
             case "spelling":
                 text = sample_words_to_spell(rng)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from voice.training.skills.grammar import Grammar, expand, sample, with_articles
 from voice.training.skills.lexicon import graded, lexicon, plural, verb, with_s
+from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.numbers import number_words, numbers_in
 from voice.training.skills.tables import homophones
 
@@ -114,3 +115,13 @@ def test_articles_follow_the_sound() -> None:
     assert with_articles("a uninvited guest and a useful umbrella") == (
         "an uninvited guest and a useful umbrella"
     )
+
+
+def test_nonsense_is_sayable_and_more_than_the_lexicon() -> None:
+    rng = random.Random(3)
+    texts = [sample_nonsense(rng, 2, 6) for _ in range(300)]
+    words = {word for text in texts for word in text.split()}
+    assert {len(text.split()) for text in texts} == {2, 3, 4, 5, 6}
+    assert all(re.fullmatch("[a-z']+", word) for word in words)
+    known = words & {word for kind in lexicon().kinds.values() for word in kind}
+    assert 0.2 < len(known) / len(words) < 0.9

@@ -12,6 +12,7 @@ from voice.training.skills.conversations import (
     sample_memory,
     sample_turn,
 )
+from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import training_sentences
 from voice.training.skills.turns import Conversation, Split, Turn
 from voice.training.skills.wording import sample_words_to_spell, spelled
@@ -25,6 +26,7 @@ __all__ = [
     "sample_conversation",
     "sample_drill",
     "sample_memory",
+    "sample_nonsense",
     "sample_turn",
     "sample_words_to_spell",
     "spelled",

@@ -69,8 +69,10 @@ _DRILLED = {
     "capital": 4,
     "opposite": 3,
     "next_day": 1,
+    "repeat": 4,
+    "spell": 3,
 }
-"""skill → how often it is drilled: those that need many examples of their facts."""
+"""skill → how often it is drilled: those with many facts, and those that copy what was heard."""
 _DRILL_TURNS = 4
 
 

@@ -6,10 +6,14 @@ import random
 from functools import cache
 
 from voice.training.skills.lexicon import lexicon
+from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.phrasing import Phrasings
 from voice.training.skills.sentences import sample_sentence
 from voice.training.skills.tables import homophones
 from voice.training.skills.turns import Split, Turn
+
+NONSENSE_SHARE = 0.3
+"""Of the sentences to repeat, in training."""
 
 REPEAT = Phrasings.of(
     """
@@ -135,8 +139,14 @@ def sample_words_to_spell(rng: random.Random) -> str:
 
 
 def sample_repeat(rng: random.Random, split: Split) -> Turn:
-    """A sentence of open vocabulary, two to seven words, said again."""
-    text = sample_sentence(rng, 2, 7)
+    """A sentence of open vocabulary, two to seven words, said again.
+
+    In training some of them make no sense: they can't be guessed and have to be listened to.
+    """
+    if split == "train" and rng.random() < NONSENSE_SHARE:
+        text = sample_nonsense(rng, 2, 6)
+    else:
+        text = sample_sentence(rng, 2, 7)
     return Turn(REPEAT.sample(rng, split, {"text": text}), as_sentence(text), "repeat")
 
 
