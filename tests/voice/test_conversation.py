@@ -22,19 +22,19 @@ def assistant(tmp_path_factory):
     return load(write_tiny(tmp_path_factory.mktemp("tiny")))
 
 
-def heard(assistant, samples, sizes=(320,), **options):
+def heard(assistant, samples, sizes=(320,), text="", **options):
     conversation = Conversation(assistant, settings=SHORT, stream=FAST, **options)
     start = 0
     while start < len(samples):
         for size in sizes:
             conversation.listen(samples[start : start + size])
             start += size
-    conversation.end_speech()
+    conversation.end_speech(text)
     return conversation
 
 
-def reply_of(conversation, text=""):
-    return "".join(part.content for part in conversation.reply(text))
+def reply_of(conversation):
+    return "".join(part.content for part in conversation.reply())
 
 
 def told(assistant, pieces, **media):
@@ -67,8 +67,6 @@ def test_speech_beyond_a_clip_equals_the_whole(assistant):
 
 
 def test_reply_follows_the_rendered_prompt(assistant):
-    conversation = heard(assistant, SPEECH, system="Be brief.")
-    reply_of(conversation, "What was that?")
     messages = [
         {"role": "system", "content": "Be brief."},
         {
@@ -78,12 +76,11 @@ def test_reply_follows_the_rendered_prompt(assistant):
     ]
     pieces = assistant.prompt.pieces(messages, thinking=False)
     first = told(assistant, pieces, audios=[SPEECH]).argmax()
-    again = heard(assistant, SPEECH, system="Be brief.")
-    list_of_tokens = _tokens_of(again, "What was that?")
-    assert list_of_tokens[0] == int(first)
+    conversation = heard(assistant, SPEECH, text="What was that?", system="Be brief.")
+    assert _tokens_of(conversation)[0] == int(first)
 
 
-def _tokens_of(conversation, text=""):
+def _tokens_of(conversation):
     """Tokens of a reply, read off the decoder."""
     tokens = []
     model = conversation._assistant.model
@@ -96,7 +93,7 @@ def _tokens_of(conversation, text=""):
 
     model.generate = record
     try:
-        reply_of(conversation, text)
+        reply_of(conversation)
     finally:
         del model.generate
     return tokens
