@@ -113,7 +113,9 @@ def changed(settings: TurnSettings, text: str) -> TurnSettings:
 
 def write(decision: TurnEvent) -> str:
     """A decision as scenarios have it."""
-    return " ".join([f"{decision.at / SAMPLES_PER_MS:g}", type(decision).__name__, *_rest(decision)])
+    return " ".join(
+        [f"{decision.at / SAMPLES_PER_MS:g}", type(decision).__name__, *_rest(decision)]
+    )
 
 
 def _rest(decision: TurnEvent) -> Iterator[str]:
