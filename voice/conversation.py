@@ -88,9 +88,25 @@ class Conversation:
         return self._turn is not None
 
     @property
+    def is_replying(self) -> bool:
+        """Whether a reply is promoted and not concluded."""
+        return self._reply is not None
+
+    @property
     def room(self) -> int:
         """Positions that still fit into the context."""
         return self._memory.room
+
+    @property
+    def last_steps(self) -> Tensor:
+        """The sound of the spoken turn that ended last, as embeddings [steps, hidden].
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self._last_turn is None:
+            raise ValueError("there is no spoken turn to transcribe; call end_speech first")
+        return self._last_turn.steps
 
     # --- The user's turns -------------------------------------------------------------------------
 
@@ -148,6 +164,14 @@ class Conversation:
         self._open_turn().leave()
         self._turn = None
 
+    def fork_turn(self) -> Memory | None:
+        """A memory of the history and the open turn, to be used up; None if that is set aside."""
+        return None if self._open_turn().mark is None else self._memory.fork()
+
+    def embed(self, samples: np.ndarray) -> Tensor:
+        """A sound as embeddings [steps, hidden]; nothing of it is told."""
+        return self._assistant.embed_audio(samples)
+
     def type_turn(self, text: str, images: Sequence[Image] = ()) -> None:
         """Takes in a typed turn instead of a spoken one."""
         if self.is_listening:
@@ -159,9 +183,7 @@ class Conversation:
 
     def transcribe(self) -> str:
         """What the model heard in the last spoken turn; no trace of the question is left."""
-        if self._last_turn is None:
-            raise ValueError("there is no spoken turn to transcribe; call end_speech first")
-        return "".join(self.transcribing(self._last_turn.steps)).strip()
+        return "".join(self.transcribing(self.last_steps)).strip()
 
     def transcribing(self, steps: Tensor) -> Iterator[str]:
         """What a spoken turn says, token by token, asked of a memory that knows nothing else.
@@ -227,26 +249,44 @@ class Conversation:
             self._turn.leave()
         memory = self._memory.fork()
         thinking = self._thinking
+        audio = sum(entry.audio_positions for entry in self.history)
+        before = self.history[-1].mark
         if self._turn is not None and with_turn:
             memory.tell(self._assistant.prompt.turn_closing())
             thinking = self.settings.thinking
+            audio, before = audio + len(self._turn.steps), self._turn.mark
         settings = replace(settings or self.settings, thinking=thinking)
         preface = self._assistant.prompt.system_turn(instructions) if instructions else ""
-        return Reply(self._assistant, memory, settings, self._memory, preface, script)
+        reply = Reply(self._assistant, memory, settings, self._memory, preface, script)
+        reply.audio_positions = audio
+        reply.cached_positions = before.snapshot.position if before else 0
+        return reply
 
     def promote(self, reply: Reply) -> None:
         """Makes a draft the reply: its memory is the conversation's from now on."""
         self._reply, self._memory = reply, reply.memory
 
-    def withdraw(self, reply: Reply) -> None:
-        """The user goes on with the turn that was answered: reply and end never were."""
+    def withdraw(self, reply: Reply, item_id: str = "") -> None:
+        """The user goes on with the turn that was answered: reply and end never were.
+
+        Args:
+            reply: promoted, and not heard.
+            item_id: of the item that the turn becomes now.
+        """
+        assert reply is self._reply
         assert reply.base is not None
-        assert self._last_turn is not None
         self._memory, self._reply = reply.base, None
+        self.reopen_turn(item_id)
+        finish(self._do_waiting())
+
+    def reopen_turn(self, item_id: str = "") -> None:
+        """The turn that ended last goes on; nothing came after it."""
+        assert self._last_turn is not None
+        assert self.history[-1].item_id == self._last_turn.item_id
+        self.history.pop()
         self._memory.due = ""
         self._turn, self._last_turn = self._last_turn, None
-        assert self.history.pop().item_id == self._turn.item_id
-        finish(self._do_waiting())
+        self._turn.item_id = item_id
 
     def conclude(
         self,
@@ -303,6 +343,17 @@ class Conversation:
         prompt = self._assistant.prompt
         pieces = prompt.user_turn(text, images=len(images), audios=len(audios))
         return Entry(item_id, self._parts(pieces, images, audios))
+
+    def assistant_entry(
+        self, text: str, calls: Sequence[Mapping[str, Any]] = (), *, item_id: str = ""
+    ) -> Entry:
+        """The entry of a reply that was not decoded here."""
+        turn = self._assistant.prompt.reply_turn(text, calls)
+        return Entry(item_id, (turn,), opens_turn=False)
+
+    def system_entry(self, text: str, *, item_id: str = "") -> Entry:
+        """The entry of instructions that come after the first turn."""
+        return Entry(item_id, (self._assistant.prompt.system_turn(text),))
 
     def add(self, entry: Entry, after: str | None = None) -> Work[None]:
         """Puts an entry behind the one of the item `after`, or at the end, before an open turn.

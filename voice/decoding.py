@@ -53,6 +53,8 @@ class Reply:
         content: what it says so far, calls included.
         tokens: generated so far.
         reasoning_tokens: how many of them are reasoning.
+        audio_positions: embeddings in the history that it answers.
+        cached_positions: of that history, what had been taken in before its last item.
         is_finished: whether the model has ended it; false after a limit.
     """
 
@@ -71,7 +73,7 @@ class Reply:
         self.is_plain = not settings.thinking and not preface
         self.content = ""
         self.tokens: list[int] = []
-        self.reasoning_tokens = 0
+        self.reasoning_tokens = self.audio_positions = self.cached_positions = 0
         self.is_finished = False
         self._assistant, self._settings, self._script = assistant, settings, script
         memory.tell(preface + assistant.prompt.reply_opening(settings.thinking))
