@@ -1,4 +1,4 @@
-"""Samples in, features, encoder steps and recognised words out. No I/O; time is samples fed."""
+"""Samples in; encoder steps, recognised words and turns out. No I/O; time is samples fed."""
 
 from streaming.encoder import EncoderStream, EncoderUpdate, ParakeetEncoder, StreamSettings
 

@@ -202,7 +202,7 @@ def _server_vad(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _semantic_vad(given: Mapping[str, Any]) -> dict[str, Any]:
     eagerness = given.get("eagerness", "auto")
-    if eagerness not in _EAGERNESS:
+    if not isinstance(eagerness, str) or eagerness not in _EAGERNESS:
         raise ValueError(
             f"turn_detection.eagerness={eagerness!r} must be one of {', '.join(_EAGERNESS)}"
         )

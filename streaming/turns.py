@@ -358,7 +358,7 @@ class TurnMachine:
         self._turn += 1
         self._turn_start, self._turn_at = self._with_pre_roll(self._onset), self.now
         self._turn_voice = self._voice
-        self._withdrawable_at = self._idle_since = None
+        self._idle_since = None
         return events.SpeechStarted(at=self.now, turn=self._turn, start=self._turn_start)
 
     def _speech_paused(self) -> TurnEvent:

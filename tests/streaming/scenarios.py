@@ -83,6 +83,8 @@ def take(machine: TurnMachine, line: str, pieces: Iterable[int] = ()) -> list[Tu
     if verb in ("silence", "voice"):
         left, decisions = round(float(rest) * SAMPLES_PER_MS), []
         for piece in pieces:
+            if not left:
+                break
             decisions += machine.hear(min(piece, left), verb == "voice")
             left -= min(piece, left)
         return decisions + machine.hear(left, verb == "voice")
@@ -113,7 +115,9 @@ def changed(settings: TurnSettings, text: str) -> TurnSettings:
 
 def write(decision: TurnEvent) -> str:
     """A decision as scenarios have it."""
-    return " ".join([f"{decision.at / SAMPLES_PER_MS:g}", type(decision).__name__, *_rest(decision)])
+    return " ".join(
+        [f"{decision.at / SAMPLES_PER_MS:g}", type(decision).__name__, *_rest(decision)]
+    )
 
 
 def _rest(decision: TurnEvent) -> Iterator[str]:
