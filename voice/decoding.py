@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from omni_core.cache import ContextFull
@@ -94,18 +95,8 @@ class Reply:
             self.is_finished = True
             yield self._said(ReplyText("", self._script))
             return
-        tokens = self._assistant.model.generate(
-            state,
-            max_new_tokens=settings.max_new_tokens,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            repetition_penalty=settings.repetition_penalty,
-            seed=settings.seed,
-            stop=self._assistant.stop_token_ids,
-            forbidden=prompt.media_token_ids,
-        )
-        try:
-            for token in tokens:
+        with suppress(ContextFull):
+            for token in self._generate():
                 self.tokens.append(token)
                 part = splitter.feed(text.feed(token))
                 if splitter.reasons:
@@ -115,11 +106,22 @@ class Reply:
                     forced = prompt.encode(_END_OF_THOUGHT)
                     self._assistant.model.prefill(state, tokens=forced)
                     yield self._said(splitter.feed(text.flush() + _END_OF_THOUGHT))
-            self.is_finished = len(self.tokens) < settings.max_new_tokens
-        except ContextFull:
-            self.is_finished = False
         for part in (splitter.feed(text.flush()), splitter.flush()):
             yield self._said(part)
+
+    def _generate(self) -> Iterator[int]:
+        settings = self._settings
+        stop = yield from self._assistant.model.generate(
+            self.memory.state,
+            max_new_tokens=settings.max_new_tokens,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            repetition_penalty=settings.repetition_penalty,
+            seed=settings.seed,
+            stop=self._assistant.stop_token_ids,
+            forbidden=self._assistant.prompt.media_token_ids,
+        )
+        self.is_finished = stop is not None
 
     def _said(self, part: ReplyText) -> ReplyText:
         self.content += part.content
