@@ -18,10 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from voice import session_events as events
-from voice.decoding import Reply
+from voice.decoding import Reply, ReplySettings
 from voice.model_side import Said
 from voice.reply import ReplyText
 from voice.sentences import SentenceSplitter
+from voice.session_core import new_id
 from voice.session_events import Content, Item, Modality, ResponseInfo, Usage
 from voice.speech import SpokenWord
 from voice.tool_calls import MalformedCall, ToolCall, ToolCallParser
@@ -34,7 +35,6 @@ class Owner(Protocol):
     """What a response needs of its session."""
 
     def tell(self, event: events.SessionEvent) -> None: ...
-    def new_id(self, prefix: str) -> str: ...
     def place(self, item: Item) -> str | None:
         """Puts an item at the end of the list; returns the one before it."""
 
@@ -122,7 +122,7 @@ class Response:
         functions: Sequence[Mapping[str, Any]],
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.id = owner.new_id("resp")
+        self.id = new_id("resp")
         self.number = number
         self.modality = modality
         self.metadata = metadata
@@ -131,6 +131,7 @@ class Response:
         self.is_promoted = self.is_made = self.is_concluded = self.was_heard = False
         self.called_tools = False
         self.usage = Usage()
+        self.settings = ReplySettings()
         self.first_token_at: int | None = None
         self.first_audio_at: int | None = None
         self.sentences: list[Sentence] = []
@@ -248,16 +249,16 @@ class Response:
         if isinstance(parsed, ToolCall):
             name, arguments = parsed.name, json.dumps(dict(parsed.arguments))
         item = Item(
-            id=self._owner.new_id("item"),
+            id=new_id("item"),
             kind="function_call",
             name=name,
             arguments=arguments,
-            call_id=self._owner.new_id("call"),
+            call_id=new_id("call"),
         )
         return Call(item, parsed)
 
     def _begin_round(self) -> None:
-        self.rounds.append(Round(self._owner.new_id("item")))
+        self.rounds.append(Round(new_id("item")))
         self._parser = ToolCallParser(self._functions)
         self._splitter = SentenceSplitter()
         self._cut_to = 0

@@ -166,10 +166,14 @@ class Call:
         starts = {each.item_id: each.audio_start_ms * 16 for each in started}
         return [heard[starts[e.item_id] : e.audio_end_ms * 16] for e in stopped]
 
+    @property
+    def conversation(self):
+        return self.session._core.model._conversation
+
     def logits(self):
         """Of the state, with what is due taken in."""
         self.engine.run()
-        memory = self.session._model._conversation._memory.fork()
+        memory = self.conversation._memory.fork()
         memory.settle()
         return memory.state.logits
 

@@ -98,7 +98,7 @@ def test_closed_lane_drops_its_work():
 def test_session_that_fails_ends_alone(assistant):
     engine = Engine(assistant, open_voice=CountingVoice)
     broken, whole = (Call(engine, judge=SilenceAlone()) for _ in range(2))
-    broken.session._order(failing())
+    broken.session._core.order(failing())
     broken.engine.run()
     ended = broken.of(events.SessionEnded)
     assert [str(each.error) for each in ended] == ["broken"]
@@ -171,7 +171,7 @@ def test_thread_that_dies_ends_its_session(assistant):
             raise SystemExit("killed")
             yield
 
-        session._order(deadly())
+        session._core.order(deadly())
         error = await ended
         engine.close()
         return error

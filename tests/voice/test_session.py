@@ -132,10 +132,10 @@ def test_dropped_draft_leaves_no_trace(assistant, pauses, said):
     assert tool.runs == 0
     assert {type(e) for e in call.events} <= {events.InputSpeechStarted, events.FloorChanged}
     assert not call.sound.any()
-    call.session._order(call.session._model.pause(lambda probability: None))
-    heard = np.concatenate(call.heard)[: call.session._turns.now]
+    call.session._core.order(call.session._core.model.pause(lambda probability: None))
+    heard = np.concatenate(call.heard)[: call.session._core.turns.now]
     start = call.of(events.InputSpeechStarted)[0].audio_start_ms * 16
-    tools = [each.function for each in call.session._tools.values()]
+    tools = [each.function for each in call.session._core.tools.values()]
     opening = assistant.prompt.session_opening("", tools) + "".join(assistant.prompt.turn_opening())
     state = assistant.model.new_state()
     assistant.model.prefill(state, tokens=assistant.prompt.encode(opening))
@@ -221,6 +221,8 @@ def test_user_who_goes_on_takes_the_endpoint_back(engine, script, assistant):
     call.speak(400)
     del call.session.playback.read
     assert len(call.of(events.ItemDeleted)) == 1
+    begun = call.of(events.InputSpeechStarted)
+    assert begun[0].audio_start_ms == begun[1].audio_start_ms
     call.silence(1500)
     heard = np.concatenate(call.heard)
     start = call.of(events.InputSpeechStarted)[0].audio_start_ms * 16

@@ -18,7 +18,7 @@ from voice import load
 from voice import session_events as events
 from voice.decoding import ReplySettings
 from voice.engine import Engine
-from voice.session import FILLER
+from voice.responder import FILLER
 from voice.session_settings import SessionSettings
 from voice.tools import BUILTIN_TOOLS, Tool
 from voice.turn_end import SilenceAlone
@@ -68,7 +68,7 @@ def expected(assistant, call, first, result, last):
         {"role": "tool", "content": result},
         *([assistant_said(last)] if last else []),
     ]
-    functions = [tool.function for tool in call.session._tools.values()]
+    functions = [tool.function for tool in call.session._core.tools.values()]
     return told_whole(assistant, messages, call.turns(), tools=functions)
 
 
@@ -86,7 +86,7 @@ def test_result_goes_back_to_the_model(assistant, script, held, clock):
     call.silence(2500)
     assert [e.text for e in call.of(events.OutputTextDone)] == ["Let me look.", "Three."]
     assert len(call.of(events.ResponseDone)) == 1
-    assert FILLER not in call.session._speaker._voice.spoken
+    assert FILLER not in call.session._responder._speaker._voice.spoken
     close(call.logits(), expected(assistant, call, "Let me look.", '{"seen": 3}', "Three."))
 
 
@@ -108,10 +108,10 @@ def test_slow_tool_is_bridged_by_a_word(assistant, script, held, clock):
     script.replies = [CALL, "Three."]
     call.ask()
     call.silence(2500)
-    assert call.session._speaker._voice.spoken == [FILLER]
+    assert call.session._responder._speaker._voice.spoken == [FILLER]
     held.release()
     call.silence(2000)
-    assert call.session._speaker._voice.spoken == [FILLER, "Three."]
+    assert call.session._responder._speaker._voice.spoken == [FILLER, "Three."]
     close(call.logits(), expected(assistant, call, "", "three", "Three."))
 
 
@@ -142,8 +142,10 @@ def test_interrupted_tool_is_known_to_have_been_called(assistant, script, held, 
         assistant_said(heard, [MESSAGE]),
         {"role": "tool", "content": "Error: look failed: the user interrupted it"},
     ]
-    call.session._order(call.session._model.change(lambda c: iter([c._flush_results()]), print))
-    functions = [tool.function for tool in call.session._tools.values()]
+    call.session._core.order(
+        call.session._core.model.change(lambda c: iter([c._flush_results()]), print)
+    )
+    functions = [tool.function for tool in call.session._core.tools.values()]
     close(call.logits(), told_whole(assistant, messages, call.turns(), tools=functions))
 
 
