@@ -134,11 +134,13 @@ def test_audio_of_every_turn_is_the_microphones(
             log += stream.handle(events.ReplyEnded(reply=reply))
     heard: dict[int, int] = {}
     starts: dict[int, int] = {}
+    over: set[int] = set()
     for each in log:
         match each:
             case events.SpeechStarted(turn=turn, start=start):
                 heard[turn] = starts[turn] = start
             case events.SpeechAudio(turn=turn, start=start, samples=samples):
+                assert turn not in over
                 assert start == heard[turn]
                 assert np.array_equal(samples, wave[start : start + len(samples)])
                 heard[turn] += len(samples)
@@ -146,6 +148,11 @@ def test_audio_of_every_turn_is_the_microphones(
                 assert heard[turn] == at
             case events.EndpointReached(turn=turn, start=start, end=end):
                 assert (starts[turn], heard[turn]) == (start, end)
+                over.add(turn)
+            case events.EndpointWithdrawn(turn=turn):
+                over.remove(turn)
+            case events.TurnDiscarded(turn=turn):
+                over.add(turn)
 
 
 def test_going_on_brings_the_silence_that_was_kept_back() -> None:

@@ -205,9 +205,40 @@ def test_missing_packages_are_named(unloaded: None, monkeypatch: pytest.MonkeyPa
         open_scorer()
 
 
-def test_silero_needs_neither_its_package_nor_torchaudio(unloaded: None) -> None:
+def test_silero_imports_neither_its_package_nor_torchaudio(
+    unloaded: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "silero_vad"]:
+        monkeypatch.delitem(sys.modules, name)
     SileroScorer().score(np.zeros(WINDOW_SAMPLES, np.float32))
     assert not {"silero_vad", "torchaudio"} & set(sys.modules)
+
+
+def test_silero_scores_as_its_own_package_does(recordings: list[Recording]) -> None:
+    from silero_vad import load_silero_vad
+
+    reference, scorer = load_silero_vad(onnx=True), SileroScorer()
+    windows = recordings[0].samples[: 60 * WINDOW_SAMPLES].reshape(-1, WINDOW_SAMPLES)
+    ours = [scorer.score(window) for window in windows]
+    theirs = [float(reference(torch.from_numpy(window), 16000)) for window in windows]
+    assert max(ours) > 0.9
+    assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+def test_webrtcvad_hears_frames_that_join_across_windows(recordings: list[Recording]) -> None:
+    from webrtcvad import Vad
+
+    samples = recordings[0].samples[: 60 * WINDOW_SAMPLES]
+    pcm, reference, scorer = (samples * 32767).astype(np.int16), Vad(3), WebRtcScorer()
+    voiced = [
+        reference.is_speech(frame.tobytes(), 16000)
+        for frame in np.split(pcm, range(160, len(pcm), 160))
+    ]
+    assert len(set(voiced)) == 2
+    ends = [end * WINDOW_SAMPLES // 160 for end in range(61)]
+    expected = [np.mean(voiced[ends[i] : ends[i + 1]]) for i in range(60)]
+    windows = samples.reshape(-1, WINDOW_SAMPLES)
+    assert [scorer.score(window) for window in windows] == pytest.approx(expected)
 
 
 # --- Speech and noise -----------------------------------------------------------------------------
@@ -254,3 +285,31 @@ def test_webrtcvad_alone_cuts_no_word_in_silence(recordings: list[Recording]) ->
         assert start <= each.word_starts[0]
         assert end is not None
         assert end >= each.word_starts[-1]
+
+
+def test_spoken_question_with_a_pause_inside_is_one_turn() -> None:
+    with open_synthesizer() as synthesizer:
+        first = speak("Could you please tell me", synthesizer, after_s=0.5)
+        second = speak("what the capital of France is?", synthesizer, before_s=0.3)
+    wave = np.concatenate((first.samples, second.samples))
+    end = len(first.samples) + second.end
+    stream, log = TurnStream(), []
+    for packet in np.split(wave, range(320, len(wave), 320)):
+        decisions = stream.feed(packet)
+        log += decisions
+        for each in decisions:
+            if isinstance(each, events.SpeechPaused):
+                finished = 0.95 if each.at > end else 0.05
+                told = events.TurnEndProbability(pause=each.at, probability=finished)
+                log += stream.handle(told)
+    (endpoint,) = (each for each in log if isinstance(each, events.EndpointReached))
+    heard = np.concatenate([each.samples for each in log if isinstance(each, events.SpeechAudio)])
+    assert np.array_equal(heard, wave[endpoint.start : endpoint.end])
+    assert endpoint.start <= first.word_starts[0]
+    assert endpoint.end > end
+    assert endpoint.at - end < 16 * 300
+    drafts = [type(each).__name__ for each in log if "Draft" in type(each).__name__]
+    assert drafts[-2:] == ["ReplyDrafted", "DraftPromoted"]
+    dropped = drafts[:-2]
+    assert dropped
+    assert dropped == ["ReplyDrafted", "DraftDropped"] * (len(dropped) // 2)
