@@ -202,10 +202,9 @@ class ModelSide:
             except ContextFull:
                 yield from self._make_room()
                 reply = draft()
-        except (ContextFull, ValueError) as error:
-            code = "context_full" if isinstance(error, ContextFull) else "nothing_to_answer"
+        except ContextFull as error:
             message = str(error)
-            self._report(lambda: to.fail(code, message))
+            self._report(lambda: to.fail("context_full", message))
             return
         to.reply = reply
         if promoted:

@@ -73,6 +73,8 @@ class Responder:
     def draft(self, number: int) -> None:
         """Has a reply decoded on a fork, and its first sentence spoken; both are held."""
         how = self.request or ResponseSettings()
+        if self.request is not None and not self._core.is_manual:
+            self.endpoint = None  # it answers no turn that has just ended
         functions = self._core.functions
         modality = how.modality or self._core.settings.modality
         if self._speaker is None:
@@ -331,7 +333,8 @@ class Responder:
         if self.endpoint is not None:
             at, end = self.endpoint
             self.endpoint = None
-            voice_end = end - self._core.settings.turns.first_pause_ms * SAMPLES_PER_MS
+            pause_ms = 0 if self._core.is_manual else self._core.settings.turns.first_pause_ms
+            voice_end = end - pause_ms * SAMPLES_PER_MS
 
             def since(sample: int | None) -> float | None:
                 return None if sample is None else (sample - voice_end) / SAMPLES_PER_MS

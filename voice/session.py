@@ -68,7 +68,7 @@ class Session(ClientWishes):
         playback: "pulled": whoever calls `playback.read` is the clock; "pushed": sound goes out in
             events as fast as it is made and counts as played in real time.
         tools: functions that the session runs itself.
-        judge: of the end of turns; by default what the model would answer.
+        judge: of the end of turns; by default the silence alone.
         detector: of voice; by default the best that is installed.
     """
 

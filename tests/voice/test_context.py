@@ -14,7 +14,6 @@ from voice.engine import Engine
 from voice.memory import finish
 from voice.session_events import Content, Item
 from voice.session_settings import SessionSettings
-from voice.turn_end import SilenceAlone
 
 LIMIT = 240
 SETTINGS = SessionSettings(
@@ -38,9 +37,7 @@ def close(actual, expected):
 
 
 def test_oldest_turns_are_dropped_and_the_rest_is_as_if_told_alone(assistant, script):
-    call = Call(
-        Engine(assistant, open_voice=CountingVoice), settings=SETTINGS, judge=SilenceAlone()
-    )
+    call = Call(Engine(assistant, open_voice=CountingVoice), settings=SETTINGS)
     for _ in range(8):
         script.replies = ["Yes."]
         call.ask(800)
@@ -72,9 +69,7 @@ def test_reply_ends_where_the_context_does(assistant):
 
 
 def test_turn_that_is_longer_than_the_context_is_given_up(assistant, script):
-    call = Call(
-        Engine(assistant, open_voice=CountingVoice), settings=SETTINGS, judge=SilenceAlone()
-    )
+    call = Call(Engine(assistant, open_voice=CountingVoice), settings=SETTINGS)
     call.speak(22_000)
     call.silence(800)
     assert [each.code for each in call.of(events.ErrorOccurred)] == ["context_full"]
@@ -85,9 +80,7 @@ def test_turn_that_is_longer_than_the_context_is_given_up(assistant, script):
 
 
 def test_item_that_does_not_fit_is_reported_and_gone(assistant):
-    call = Call(
-        Engine(assistant, open_voice=CountingVoice), settings=SETTINGS, judge=SilenceAlone()
-    )
+    call = Call(Engine(assistant, open_voice=CountingVoice), settings=SETTINGS)
     before = call.logits()
     sound = np.full(16_000 * 25, 0.1, np.float32)
     item = Item(role="user", content=(Content(kind="input_audio", audio=sound),))

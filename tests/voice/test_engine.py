@@ -13,7 +13,6 @@ from voice import session_events as events
 from voice.engine import Engine, Worker
 from voice.errors import EngineDied
 from voice.session_settings import SessionSettings
-from voice.turn_end import SilenceAlone
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +96,7 @@ def test_closed_lane_drops_its_work():
 
 def test_session_that_fails_ends_alone(assistant):
     engine = Engine(assistant, open_voice=CountingVoice)
-    broken, whole = (Call(engine, judge=SilenceAlone()) for _ in range(2))
+    broken, whole = (Call(engine) for _ in range(2))
     broken.session._core.order(failing())
     broken.engine.run()
     ended = broken.of(events.SessionEnded)
@@ -109,7 +108,7 @@ def test_session_that_fails_ends_alone(assistant):
 
 def test_sessions_end_with_the_exception_of_a_dead_thread(assistant):
     engine = Engine(assistant, open_voice=CountingVoice)
-    calls = [Call(engine, judge=SilenceAlone()) for _ in range(2)]
+    calls = [Call(engine) for _ in range(2)]
     engine.model.die(SystemError("device lost"))
     engine.run()
     for call in calls:
@@ -136,7 +135,6 @@ def test_threads_hold_a_conversation(assistant):
         session = engine.open_session(
             emit,
             settings=SessionSettings(reply=SHORT, stream=FAST),
-            judge=SilenceAlone(),
             detector=VoiceDetector(Loudness()),
         )
         session.hear(np.random.default_rng(0).uniform(-0.2, 0.2, 16_000).astype(np.float32))

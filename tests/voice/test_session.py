@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from streaming.turn_settings import TurnSettings
 from tests.voice.talk import (
     FAST,
     SHORT,
@@ -25,7 +26,6 @@ from voice.engine import Engine
 from voice.playback import FADE_SAMPLES
 from voice.session_settings import SessionSettings
 from voice.tools import Tool
-from voice.turn_end import SilenceAlone
 
 SIX_WORDS = "One two three four five six."
 
@@ -47,7 +47,7 @@ def script(assistant, monkeypatch):
 
 @pytest.fixture
 def call(engine):
-    return Call(engine, judge=SilenceAlone())
+    return Call(engine)
 
 
 def close(actual, expected):
@@ -100,6 +100,73 @@ def test_reply_is_ready_at_the_endpoint(call, script):
     assert measured.heard_ms - measured.endpoint_ms <= 32
 
 
+class Judge:
+    """Is always equally sure."""
+
+    def __init__(self, probability):
+        self.given = probability
+
+    def probability(self, memory):
+        memory.tell("used up")
+        return self.given
+
+
+@pytest.mark.parametrize(("probability", "endpoint_ms"), [(0.9, 192), (None, 512), (0.1, 4000)])
+def test_turn_ends_as_soon_as_it_sounds_finished(
+    engine, script, assistant, probability, endpoint_ms
+):
+    call = Call(engine, judge=Judge(probability))
+    script.replies = ["Yes."]
+    call.speak(1000)
+    call.silence(4500)
+    assert call.of(events.LatencyMeasured)[0].endpoint_ms == endpoint_ms
+    close(call.logits(), told_whole(assistant, [user(), assistant_said("Yes.")], call.turns()))
+
+
+def test_short_answer_that_sounds_unfinished_does_not_hang(engine, script):
+    call = Call(engine, judge=Judge(0.0))
+    script.replies = ["Yes."]
+    call.speak(300)
+    call.silence(1000)
+    assert call.of(events.LatencyMeasured)[0].endpoint_ms == 640
+
+
+def test_turn_during_a_reply_that_nothing_interrupts_comes_after_it(engine, script, assistant):
+    turns = TurnSettings(interrupt_response=False)
+    settings = SessionSettings(reply=SHORT, stream=FAST, turns=turns)
+    call = Call(engine, settings=settings)
+    script.replies = [SIX_WORDS]
+    call.ask()
+    call.speak(600)
+    call.silence(2500)
+    assert len(call.of(events.PlaybackEnded)) == 1
+    messages = [user(), assistant_said(SIX_WORDS), user()]
+    close(call.logits(), told_whole(assistant, messages, call.turns()))
+
+
+def test_speech_before_the_reply_is_heard_voids_it(assistant, script, engine):
+    settings = SessionSettings(reply=SHORT, stream=FAST, turns=TurnSettings(withdraw_ms=0))
+    call = Call(engine, settings=settings)
+    call.session.playback.read = lambda count: np.zeros(count, np.float32)  # nothing is heard
+    script.replies = ["Yes.", "No."]
+    call.ask()
+    call.speak(700)
+    del call.session.playback.read
+    call.silence(1500)
+    messages = [user(), user(), assistant_said("No.")]
+    close(call.logits(), told_whole(assistant, messages, call.turns()))
+
+
+def test_stop_takes_the_floor_however_short(engine, script, monkeypatch):
+    call = Call(engine)
+    monkeypatch.setattr(call.conversation, "transcribing", lambda steps: iter(["stop"]))
+    script.replies = [SIX_WORDS, ""]
+    call.ask()
+    call.speak(256)
+    call.silence(160)
+    assert call.of(events.PlaybackCleared)
+
+
 class CountedTool:
     def __init__(self):
         self.runs = 0
@@ -118,7 +185,6 @@ def test_dropped_draft_leaves_no_trace(assistant, pauses, said):
     tool = CountedTool()
     call = Call(
         Engine(assistant, open_voice=CountingVoice),
-        judge=SilenceAlone(),
         tools=[Tool(name="count", description="Counts.", run=tool)],
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -183,7 +249,7 @@ def test_interruption_fades_out_within_20_ms_of_the_decision(call, script):
 
 
 def test_false_interruption_resumes_from_the_same_sample(engine, script):
-    plain, coughed = (Call(engine, judge=SilenceAlone()) for _ in range(2))
+    plain, coughed = (Call(engine) for _ in range(2))
     for call in (plain, coughed):
         script.replies = [SIX_WORDS]
         call.ask()
@@ -212,7 +278,7 @@ def test_backchannel_lets_the_reply_go_on(call, script):
 
 
 def test_user_who_goes_on_takes_the_endpoint_back(engine, script, assistant):
-    call = Call(engine, judge=SilenceAlone())
+    call = Call(engine)
     call.session.playback.read = lambda count: np.zeros(count, np.float32)  # nothing is heard
     script.replies = ["Yes.", "No."]
     call.speak(900)
@@ -261,7 +327,7 @@ def test_sessions_at_once_get_what_they_get_alone(assistant, count):
 
 def test_reasoning_is_never_spoken_nor_kept(engine, script, assistant):
     settings = SessionSettings(reply=type(SHORT)(thinking=True, max_new_tokens=40), stream=FAST)
-    call = Call(engine, settings=settings, judge=SilenceAlone())
+    call = Call(engine, settings=settings)
     script.replies = ["I should say yes.</think>Yes."]
     call.ask()
     call.silence(600)
@@ -271,7 +337,7 @@ def test_reasoning_is_never_spoken_nor_kept(engine, script, assistant):
 
 def test_text_only_session_makes_no_sound(engine, script):
     settings = SessionSettings(modality="text", reply=SHORT, stream=FAST)
-    call = Call(engine, settings=settings, judge=SilenceAlone())
+    call = Call(engine, settings=settings)
     script.replies = ["Yes."]
     call.ask()
     assert call.of(events.OutputTextDone)[0].is_transcript is False
@@ -285,7 +351,7 @@ def test_failed_voice_fails_the_response_alone(assistant, script):
 
         raise EngineUnavailable("install espeakng-loader")
 
-    call = Call(Engine(assistant, open_voice=no_voice), judge=SilenceAlone())
+    call = Call(Engine(assistant, open_voice=no_voice))
     script.replies = ["Yes."]
     call.ask()
     call.silence(100)

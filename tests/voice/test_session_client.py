@@ -24,7 +24,6 @@ from voice.decoding import ReplySettings
 from voice.engine import Engine
 from voice.session_events import Content, Item, SessionError
 from voice.session_settings import ResponseSettings, SessionSettings
-from voice.turn_end import SilenceAlone
 
 SIX_WORDS = "One two three four five six."
 MANUAL = SessionSettings(reply=SHORT, stream=FAST, turns=TurnSettings.from_turn_detection(None))
@@ -47,12 +46,12 @@ def script(assistant, monkeypatch):
 
 @pytest.fixture
 def call(engine):
-    return Call(engine, judge=SilenceAlone())
+    return Call(engine)
 
 
 @pytest.fixture
 def manual(engine):
-    return Call(engine, judge=SilenceAlone(), settings=MANUAL)
+    return Call(engine, settings=MANUAL)
 
 
 def close(actual, expected):
@@ -172,7 +171,7 @@ def test_truncation_after_the_end_changes_the_history(call, script, assistant, w
 
 
 def test_pushed_sound_is_truncated_where_the_client_stopped(engine, script, assistant):
-    call = Call(engine, judge=SilenceAlone(), playback="pushed")
+    call = Call(engine, playback="pushed")
     script.replies = [SIX_WORDS, "Yes."]
     call.ask()
     sound = np.concatenate([e.samples for e in call.of(events.OutputAudioDelta)])
@@ -189,7 +188,7 @@ def test_pushed_sound_is_truncated_where_the_client_stopped(engine, script, assi
 
 
 def test_pushed_session_answers_again_without_any_sound(engine, script):
-    call = Call(engine, judge=SilenceAlone(), playback="pushed")
+    call = Call(engine, playback="pushed")
     script.replies = ["Yes.", "No."]
     for _ in range(2):
         call.session.add_item(typed("hello"))
@@ -250,7 +249,7 @@ def test_client_makes_the_call_and_brings_the_result(engine, script, assistant):
     settings = SessionSettings(
         reply=ReplySettings(max_new_tokens=60), stream=FAST, functions=(WEATHER,)
     )
-    call = Call(engine, settings=settings, judge=SilenceAlone())
+    call = Call(engine, settings=settings)
     script.replies = [WEATHER_CALL, "It rains."]
     call.session.add_item(typed("how is the weather"))
     call.session.create_response()

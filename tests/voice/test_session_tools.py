@@ -21,7 +21,6 @@ from voice.engine import Engine
 from voice.responder import FILLER
 from voice.session_settings import SessionSettings
 from voice.tools import BUILTIN_TOOLS, Tool
-from voice.turn_end import SilenceAlone
 
 SETTINGS = SessionSettings(reply=ReplySettings(max_new_tokens=80), stream=FAST)
 CALL = "<tool_call>\n<function=look>\n</function>\n</tool_call>\n"
@@ -58,7 +57,7 @@ def clock():
 def open_call(assistant, held, clock, tool, **options):
     engine = Engine(assistant, open_voice=CountingVoice, tool_executor=held, clock=clock)
     tools = [Tool(name="look", description="Looks.", run=tool)] if tool else BUILTIN_TOOLS
-    return Call(engine, settings=SETTINGS, judge=SilenceAlone(), tools=tools, **options)
+    return Call(engine, settings=SETTINGS, tools=tools, **options)
 
 
 def expected(assistant, call, first, result, last):
