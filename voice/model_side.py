@@ -17,7 +17,8 @@ from torch import Tensor
 from omni_core.cache import ContextFull
 from voice.conversation import Conversation
 from voice.decoding import Reply, ReplySettings
-from voice.memory import Entry, Work
+from voice.history import Entry
+from voice.memory import Work
 from voice.reply import ReplyText
 from voice.session_events import Usage
 from voice.turn_end import TurnEndJudge, floor_probability

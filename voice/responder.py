@@ -277,11 +277,12 @@ class Responder:
         """Makes a call on a thread of its own, or leaves it to the client."""
         name = call.item.name
         tool = self._core.tools.get(name)
+        # What was called cannot be taken back: the endpoint stands.
+        self._core.act(self._core.turns.handle(turn_events.ToolStarted(reply=response.number)))
         if tool is None:
             call.is_client_s = True
+            self._core.act(self._core.turns.handle(turn_events.ToolEnded(reply=response.number)))
             return
-        response.called_tools = True
-        self._core.act(self._core.turns.handle(turn_events.ToolStarted(reply=response.number)))
         assert not isinstance(call.parsed, str)
         arguments = getattr(call.parsed, "arguments", {})
         post, later = self._core.engine.post, self._core.engine.later

@@ -129,7 +129,6 @@ class Response:
         self.reply: Reply | None = None
         self.cancelled = threading.Event()
         self.is_promoted = self.is_made = self.is_concluded = self.was_heard = False
-        self.called_tools = False
         self.usage = Usage()
         self.settings = ReplySettings()
         self.first_token_at: int | None = None

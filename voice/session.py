@@ -231,12 +231,6 @@ class Session(ClientWishes):
 
     def _withdraw(self) -> None:
         """The user goes on with a turn that had been taken to be over."""
-        response = self._responder.response
-        assert response is not None
-        if response.called_tools:  # what it did cannot be taken back: a turn of its own follows
-            self._responder.interrupt("turn_detected")
-            self._begin_turn(self._core.turns.now)
-            return
         withdrawn = self._core.items.last_user_item()
         self._turn = _Turn(new_id("item"), self._last_start)
         self._responder.withdraw(self._turn.item_id)

@@ -9,7 +9,7 @@ from PIL.Image import Image
 
 from streaming.audio import as_samples
 from voice.conversation import Conversation
-from voice.memory import Entry
+from voice.history import Entry
 from voice.session_events import Item, SessionError
 
 MAX_ITEM_AUDIO_S = 600

@@ -173,7 +173,7 @@ class Call:
     def logits(self):
         """Of the state, with what is due taken in."""
         self.engine.run()
-        memory = self.conversation._memory.fork()
+        memory = self.conversation._past.memory.fork()
         memory.settle()
         return memory.state.logits
 

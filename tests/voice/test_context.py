@@ -96,9 +96,9 @@ def test_rebuilt_history_equals_the_one_it_replaces(assistant):
     for text in ("hello", "go on"):
         conversation.type_turn(text)
         list(conversation.reply())
-    before = conversation._memory.fork()
-    finish(conversation._retell(0))
-    after = conversation._memory.fork()
+    before = conversation._past.memory.fork()
+    finish(conversation._past.retell(0))
+    after = conversation._past.memory.fork()
     before.settle()
     after.settle()
     close(after.state.logits, before.state.logits)
