@@ -13,7 +13,7 @@ from types import ModuleType
 
 import torch
 
-from benchmarks import decode, encoder, first_token, pipeline, prefill, report, snapshot
+from benchmarks import decode, encoder, first_token, pipeline, prefill, report, snapshot, vad
 from benchmarks.command import run_parts
 from benchmarks.sizes import Sizes
 
@@ -23,6 +23,7 @@ PARTS: dict[str, ModuleType] = {
     "prefill": prefill,
     "snapshot": snapshot,
     "encoder": encoder,
+    "vad": vad,
     "pipeline": pipeline,
 }
 """Every part's docstring says what it measures and why; `run` measures it."""

@@ -78,6 +78,11 @@ class Sizes:
     stream_s: float = 10
     stream_chunks_ms: tuple[int, ...] = (160, 320, 1120)
 
+    vad_snrs_db: tuple[float, ...] = (60, 20, 10, 0)
+    """Noise below speech; 60 dB is a quiet room."""
+    vad_noise_s: float = 20
+    vad_voices: tuple[str, ...] = ("en-us", "en-gb-x-rp+f3")
+
     model: str = "builtin"
     """What the pipeline loads."""
     questions: tuple[str, ...] = QUESTIONS

@@ -1,5 +1,14 @@
-"""Samples in, features, encoder steps and recognised words out. No I/O; time is samples fed."""
+"""Samples in; encoder steps, recognised words and turns out. No I/O; time is samples fed."""
 
 from streaming.encoder import EncoderStream, EncoderUpdate, ParakeetEncoder, StreamSettings
+from streaming.turn_settings import TurnSettings
+from streaming.turn_stream import TurnStream
 
-__all__ = ["EncoderStream", "EncoderUpdate", "ParakeetEncoder", "StreamSettings"]
+__all__ = [
+    "EncoderStream",
+    "EncoderUpdate",
+    "ParakeetEncoder",
+    "StreamSettings",
+    "TurnSettings",
+    "TurnStream",
+]

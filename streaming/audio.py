@@ -22,8 +22,8 @@ def as_samples(waveform: Tensor | np.ndarray, *, sampling_rate: int, expected_ra
     """
     if sampling_rate != expected_rate:
         raise ValueError(
-            f"audio at {sampling_rate} Hz, but the encoder hears {expected_rate} Hz; resample it "
-            "first, for example with voice.audio_file"
+            f"audio at {sampling_rate} Hz, but Parley hears {expected_rate} Hz; resample it first, "
+            "for example with voice.audio_file"
         )
     samples = torch.from_numpy(waveform) if isinstance(waveform, np.ndarray) else waveform
     if not isinstance(samples, Tensor):

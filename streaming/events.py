@@ -58,7 +58,7 @@ class ReplyEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStarted:
-    """A reply waits for a tool."""
+    """A reply waits for a tool, whose effects cannot be taken back: its endpoint stands."""
 
     reply: int
 
@@ -202,7 +202,7 @@ class DraftPromoted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointReached:
-    """The user's turn is over. Provisional until the reply is first heard."""
+    """The user's turn is over. Provisional until the reply is first heard, or has begun to act."""
 
     at: int
     turn: int
@@ -292,7 +292,7 @@ class ReplyCancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillerDue:
-    """A tool takes long and nothing is heard: say that it takes a moment. Once a reply."""
+    """A tool takes long and nothing is heard: say that it takes a moment. Once for each wait."""
 
     at: int
     reply: int

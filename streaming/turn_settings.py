@@ -61,7 +61,7 @@ class TurnSettings:
     """Silence that ends a short turn, whatever its probability."""
     withdraw_ms: int = 1500
     """How long after an endpoint the user may go on with the same turn, unless the reply has been
-    heard; 0: never."""
+    heard or has called a tool; 0: never."""
     max_turn_ms: int = 300_000
     """Where a turn ends though nobody paused: a VAD that hears speech in noise must not hang."""
 
@@ -202,7 +202,7 @@ def _server_vad(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _semantic_vad(given: Mapping[str, Any]) -> dict[str, Any]:
     eagerness = given.get("eagerness", "auto")
-    if eagerness not in _EAGERNESS:
+    if not isinstance(eagerness, str) or eagerness not in _EAGERNESS:
         raise ValueError(
             f"turn_detection.eagerness={eagerness!r} must be one of {', '.join(_EAGERNESS)}"
         )
@@ -230,9 +230,14 @@ def _require_probability(name: str, value: object) -> None:
 def _require_duration(name: str, value: object) -> None:
     if value is None and name == "idle_timeout_ms":
         return
-    least = 0 if name.endswith(_MAY_BE_ZERO) else 1
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r} must be a whole number of ms, at least {least}")
+    field_name = name.removeprefix("turn_detection.")
+    least = 0 if field_name in _MAY_BE_ZERO else 1
+    most = _LONGEST_MS.get(field_name, 3_600_000)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{name}={value!r} must be a whole number of ms from {least} to {most}")
 
 
 _MAY_BE_ZERO = ("prefix_padding_ms", "withdraw_ms", "silence_duration_ms")
+
+_LONGEST_MS = {"prefix_padding_ms": 5000, "withdraw_ms": 30_000}
+"""What makes a stream keep audio, for whoever sets it."""

@@ -120,6 +120,7 @@ class TurnMachine:
                         self._idle_since = self.now
             case events.ToolStarted(reply=reply):
                 if self._is_current(reply):
+                    self._withdrawable_at = None  # it would run again with the next draft
                     self._tools += 1
                     self._tool_since = self.now if self._tools == 1 else self._tool_since
             case events.ToolEnded(reply=reply):
@@ -188,10 +189,6 @@ class TurnMachine:
             if voiced or missing <= 0:
                 yield _Due(self.now + missing, trigger)
 
-        def silence_of(length_ms: int, trigger: Trigger, since: int | None = None) -> _Due:
-            since = self._voice_end if since is None else since
-            return _Due(since + _samples(length_ms), trigger, EndReason.SILENCE)
-
         if voiced and self.now < end and self.user in _WITHOUT_VOICE:
             yield _Due(self.now, Trigger.VOICE)
         match self.user:
@@ -205,13 +202,16 @@ class TurnMachine:
                 wait_ms = settings.endpoint_silence_ms(
                     self._probability, self._turn_voice / SAMPLES_PER_MS
                 )
-                yield silence_of(wait_ms, self._end_trigger, self._utterance_end)
+                end_at = self._utterance_end + _samples(wait_ms)
+                yield _Due(end_at, self._end_trigger, EndReason.SILENCE)
             case User.INTERJECTED if not voiced:
-                yield silence_of(settings.false_interruption_ms, Trigger.NO_FLOOR)
+                over_at = self._voice_end + _samples(settings.false_interruption_ms)
+                yield _Due(over_at, Trigger.NO_FLOOR, DiscardReason.FALSE_INTERRUPTION)
             case User.SILENT:
                 yield from self._reminders()
         if self.user in _WITH_VOICE and not voiced:
-            yield silence_of(settings.first_pause_ms, self._pause_trigger)
+            pause_at = self._voice_end + _samples(settings.first_pause_ms)
+            yield _Due(pause_at, self._pause_trigger)
         if self.user in IN_TURN:
             limit = self._turn_at + _samples(settings.max_turn_ms)
             yield _Due(limit, self._end_trigger, EndReason.LIMIT)
@@ -286,10 +286,7 @@ class TurnMachine:
 
     def _happen(self, due: _Due, decisions: list[TurnEvent]) -> None:
         if due.trigger is not None:
-            reason = due.reason
-            if due.trigger is Trigger.NO_FLOOR:
-                reason = DiscardReason.FALSE_INTERRUPTION
-            fired = self._fire(due.trigger, decisions, reason=reason)
+            fired = self._fire(due.trigger, decisions, reason=due.reason)
             assert fired, (self.user, self.assistant, due)
         elif self._waits_for_tool:
             self._tool_since = None
@@ -358,7 +355,7 @@ class TurnMachine:
         self._turn += 1
         self._turn_start, self._turn_at = self._with_pre_roll(self._onset), self.now
         self._turn_voice = self._voice
-        self._withdrawable_at = self._idle_since = None
+        self._idle_since = None
         return events.SpeechStarted(at=self.now, turn=self._turn, start=self._turn_start)
 
     def _speech_paused(self) -> TurnEvent:

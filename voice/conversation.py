@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL.Image import Image
@@ -26,19 +26,19 @@ from omni_core.cache import DecoderState
 from streaming.encoder import EncoderStream, StreamSettings
 from voice.assistant import Assistant
 from voice.decoding import Reply, ReplySettings
-from voice.memory import Entry, Mark, Memory, Part, Work, finish
+from voice.history import Entry, History
+from voice.memory import Memory, Part, Work, finish
 from voice.prompt import Media, Piece
 from voice.reply import ReplyText
 from voice.spoken_turn import SpokenTurn
+
+T = TypeVar("T")
 
 TRANSCRIBE = "Transcribe the audio clip into text. Return only the transcription."
 """The request that NVIDIA's model card and open_asr_leaderboard use for transcription."""
 
 MAX_TRANSCRIPT_TOKENS = 256
 """Of one clip of at most 30 s."""
-
-_MARKED_ENTRIES = 6
-"""How many of the last entries may hold a snapshot: the last reply, its calls and their results."""
 
 
 class Conversation:
@@ -65,11 +65,7 @@ class Conversation:
         self.settings = settings
         self._stream_settings = stream
         self._stream: EncoderStream | None = None
-        self._memory = Memory(assistant)
-        opening = Entry("", (assistant.prompt.session_opening(system, tools),), opens_turn=False)
-        self.history: list[Entry] = [opening]
-        """What the state holds, or what waits in `_memory.due`; the system text comes first."""
-        self._memory.tell(*opening.parts)
+        self._past = History(assistant, assistant.prompt.session_opening(system, tools))
         self._turn: SpokenTurn | None = None
         self._last_turn: SpokenTurn | None = None
         self._reply: Reply | None = None
@@ -80,7 +76,7 @@ class Conversation:
     @property
     def state(self) -> DecoderState:
         """The decoder's."""
-        return self._memory.state
+        return self._past.memory.state
 
     @property
     def is_listening(self) -> bool:
@@ -88,9 +84,25 @@ class Conversation:
         return self._turn is not None
 
     @property
+    def is_replying(self) -> bool:
+        """Whether a reply is promoted and not concluded."""
+        return self._reply is not None
+
+    @property
     def room(self) -> int:
         """Positions that still fit into the context."""
-        return self._memory.room
+        return self._past.memory.room
+
+    @property
+    def last_steps(self) -> Tensor:
+        """The sound of the spoken turn that ended last, as embeddings [steps, hidden].
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self._last_turn is None:
+            raise ValueError("there is no spoken turn to transcribe; call end_speech first")
+        return self._last_turn.steps
 
     # --- The user's turns -------------------------------------------------------------------------
 
@@ -105,7 +117,7 @@ class Conversation:
         self._flush_results()
         self._turn = SpokenTurn(self._assistant, self._stream, opening, item_id)
         if self._reply is None:
-            self._turn.enter(self._memory)
+            self._turn.enter(self._past.memory)
 
     def listen(self, samples: np.ndarray | Tensor) -> None:
         """Hears the next samples of the turn: float32 mono 16 kHz, any number.
@@ -132,36 +144,42 @@ class Conversation:
         turn = self._open_turn()
         turn.encode_exactly()
         if turn.mark is None and self._reply is None:
-            turn.enter(self._memory)  # it had left for want of room
+            turn.enter(self._past.memory)  # it had left for want of room
         closing = self._assistant.prompt.turn_closing(text)
         self._turn, self._last_turn = None, turn
         entry = Entry(turn.item_id, (*turn.opening, turn.steps, closing), mark=turn.mark)
         self._thinking = self._assistant.prompt.thinking_after(text, self.settings.thinking)
         if turn.mark is None:  # a reply is under way
-            self._waiting.append(self._append(entry))
+            self._waiting.append(self.add(entry))
         else:
-            self.history.append(entry)
-            self._memory.tell(closing)
+            self._past.note(entry)
+            self._past.memory.tell(closing)
 
     def discard_turn(self) -> None:
         """What was said of the turn was not meant: nothing is left of it."""
         self._open_turn().leave()
         self._turn = None
 
+    def fork_turn(self) -> Memory | None:
+        """A memory of the history and the open turn, to be used up; None if that is set aside."""
+        return None if self._open_turn().mark is None else self._past.memory.fork()
+
+    def embed(self, samples: np.ndarray) -> Tensor:
+        """A sound as embeddings [steps, hidden]; nothing of it is told."""
+        return self._assistant.embed_audio(samples)
+
     def type_turn(self, text: str, images: Sequence[Image] = ()) -> None:
         """Takes in a typed turn instead of a spoken one."""
         if self.is_listening:
             raise ValueError("a spoken turn is under way; end it with end_speech")
         finish(self.add(self.user_entry(text, images=images)))
-        self._memory.settle()
+        self._past.memory.settle()
         self._last_turn = None
         self._thinking = self._assistant.prompt.thinking_after(text, self.settings.thinking)
 
     def transcribe(self) -> str:
         """What the model heard in the last spoken turn; no trace of the question is left."""
-        if self._last_turn is None:
-            raise ValueError("there is no spoken turn to transcribe; call end_speech first")
-        return "".join(self.transcribing(self._last_turn.steps)).strip()
+        return "".join(self.transcribing(self.last_steps)).strip()
 
     def transcribing(self, steps: Tensor) -> Iterator[str]:
         """What a spoken turn says, token by token, asked of a memory that knows nothing else.
@@ -225,28 +243,46 @@ class Conversation:
         self._flush_results()
         if self._turn is not None and not with_turn:
             self._turn.leave()
-        memory = self._memory.fork()
+        memory = self._past.memory.fork()
         thinking = self._thinking
+        audio = self._past.audio_positions
+        before = self._past.entries[-1].mark
         if self._turn is not None and with_turn:
             memory.tell(self._assistant.prompt.turn_closing())
             thinking = self.settings.thinking
+            audio, before = audio + len(self._turn.steps), self._turn.mark
         settings = replace(settings or self.settings, thinking=thinking)
         preface = self._assistant.prompt.system_turn(instructions) if instructions else ""
-        return Reply(self._assistant, memory, settings, self._memory, preface, script)
+        reply = Reply(self._assistant, memory, settings, self._past.memory, preface, script)
+        reply.audio_positions = audio
+        reply.cached_positions = before.snapshot.position if before else 0
+        return reply
 
     def promote(self, reply: Reply) -> None:
         """Makes a draft the reply: its memory is the conversation's from now on."""
-        self._reply, self._memory = reply, reply.memory
+        self._reply, self._past.memory = reply, reply.memory
 
-    def withdraw(self, reply: Reply) -> None:
-        """The user goes on with the turn that was answered: reply and end never were."""
+    def withdraw(self, reply: Reply, item_id: str = "") -> None:
+        """The user goes on with the turn that was answered: reply and end never were.
+
+        Args:
+            reply: promoted, and not heard.
+            item_id: of the item that the turn becomes now.
+        """
+        assert reply is self._reply
         assert reply.base is not None
-        assert self._last_turn is not None
-        self._memory, self._reply = reply.base, None
-        self._memory.due = ""
-        self._turn, self._last_turn = self._last_turn, None
-        assert self.history.pop().item_id == self._turn.item_id
+        self._past.memory, self._reply = reply.base, None
+        self.reopen_turn(item_id)
         finish(self._do_waiting())
+
+    def reopen_turn(self, item_id: str = "") -> None:
+        """The turn that ended last goes on; nothing came after it."""
+        assert self._last_turn is not None
+        assert self._past.entries[-1].item_id == self._last_turn.item_id
+        self._past.entries.pop()
+        self._past.memory.due = ""
+        self._turn, self._last_turn = self._last_turn, None
+        self._turn.item_id = item_id
 
     def conclude(
         self,
@@ -274,14 +310,13 @@ class Conversation:
         if is_complete and reply.is_plain:
             closing = prompt.reply_closing()
             parts: tuple[Part, ...] = (prompt.reply_opening(False), tuple(reply.tokens), closing)
-            self._memory.tell(closing)
+            self._past.memory.tell(closing)
         else:
             parts = (prompt.reply_turn(heard, calls),) if heard or calls or is_complete else ()
-            self._memory.rewind(reply.start)
-            self._memory.tell(*parts)
-        self.history.append(Entry(item_id, parts, opens_turn=False, mark=reply.start))
+            self._past.memory.rewind(reply.start)
+            self._past.memory.tell(*parts)
+        self._past.note(Entry(item_id, parts, opens_turn=False, mark=reply.start))
         self._results += results
-        self._forget_marks()
         yield from self._do_waiting()
 
     # --- The past ---------------------------------------------------------------------------------
@@ -304,6 +339,17 @@ class Conversation:
         pieces = prompt.user_turn(text, images=len(images), audios=len(audios))
         return Entry(item_id, self._parts(pieces, images, audios))
 
+    def assistant_entry(
+        self, text: str, calls: Sequence[Mapping[str, Any]] = (), *, item_id: str = ""
+    ) -> Entry:
+        """The entry of a reply that was not decoded here."""
+        turn = self._assistant.prompt.reply_turn(text, calls)
+        return Entry(item_id, (turn,), opens_turn=False)
+
+    def system_entry(self, text: str, *, item_id: str = "") -> Entry:
+        """The entry of instructions that come after the first turn."""
+        return Entry(item_id, (self._assistant.prompt.system_turn(text),))
+
     def add(self, entry: Entry, after: str | None = None) -> Work[None]:
         """Puts an entry behind the one of the item `after`, or at the end, before an open turn.
 
@@ -312,13 +358,11 @@ class Conversation:
         """
         if self._reply is not None:
             self._waiting.append(self.add(entry, after))
-        elif after is None or after == self.history[-1].item_id:
+        elif after is None or after == self._past.entries[-1].item_id:
             self._flush_results()
-            yield from self._append(entry)
+            yield from self._change(self._past.append(entry))
         else:
-            index = self._index(after) + 1
-            self.history.insert(index, entry)
-            yield from self._retell(index)
+            yield from self._change(self._past.insert(self._past.index(after) + 1, entry))
 
     def add_result(self, result: str) -> None:
         """Takes the result of a call; all that come in a row are told as one turn."""
@@ -329,9 +373,7 @@ class Conversation:
         if self._reply is not None:
             self._waiting.append(self.delete(item_id))
             return
-        index = self._index(item_id)
-        mark = self.history.pop(index).mark
-        yield from self._retell(index, mark)
+        yield from self._change(self._past.delete(self._past.index(item_id)))
 
     def rewrite(
         self, item_id: str, text: str, calls: Sequence[Mapping[str, Any]] = ()
@@ -340,11 +382,9 @@ class Conversation:
         if self._reply is not None:
             self._waiting.append(self.rewrite(item_id, text, calls))
             return
-        index = self._index(item_id)
-        mark = self.history[index].mark
         parts = (self._assistant.prompt.reply_turn(text, calls),) if text or calls else ()
-        self.history[index] = Entry(item_id, parts, opens_turn=False, mark=mark)
-        yield from self._retell(index, mark)
+        entry = Entry(item_id, parts, opens_turn=False)
+        yield from self._change(self._past.replace(self._past.index(item_id), entry))
 
     def instruct(self, system: str, tools: Sequence[Mapping[str, Any]] = ()) -> Work[None]:
         """Gives other instructions and tools, as if they had been so from the start."""
@@ -352,9 +392,9 @@ class Conversation:
             self._waiting.append(self.instruct(system, tools))
             return
         opening = self._assistant.prompt.session_opening(system, tools)
-        if self.history[0].parts != (opening,):
-            self.history[0] = Entry("", (opening,), opens_turn=False)
-            yield from self._retell(0)
+        if self._past.entries[0].parts != (opening,):
+            entry = Entry("", (opening,), opens_turn=False)
+            yield from self._change(self._past.replace(0, entry))
 
     def make_room(self) -> Work[list[str]]:
         """Drops the oldest turns until the rest fills at most half of the context.
@@ -366,57 +406,19 @@ class Conversation:
             The items that were dropped.
         """
         assert self._reply is None, "a reply is bounded by the room there is"
-        limit = self._memory.state.limit // 2
-        costs = [sum(map(self._positions, entry.parts)) for entry in self.history]
-        start = len(self.history)
-        kept = costs[0] + (len(self._turn.steps) if self._turn else 0)
-        for index in range(len(self.history) - 1, 0, -1):
-            kept += costs[index]
-            if kept > limit:
-                break
-            if self.history[index].opens_turn:
-                start = index
-        dropped = [entry.item_id for entry in self.history[1:start]]
-        del self.history[1:start]
-        yield from self._retell(0)
-        return dropped
+        spoken = len(self._turn.steps) if self._turn else 0
+        positions = self.state.limit // 2 - spoken
+        return (yield from self._change(self._past.trim(positions)))
 
-    def _append(self, entry: Entry) -> Work[None]:
-        """Tells an entry behind all others; an open turn comes after it."""
+    def _change(self, work: Work[T]) -> Work[T]:
+        """Changes the past; an open turn comes after it all."""
         if self._turn is not None:
             self._turn.leave()
-        entry.mark = self._memory.mark()
         try:
-            yield from self._memory.telling(entry.parts)
-            self.history.append(entry)
-        except Exception:
-            self._memory.rewind(entry.mark)
-            raise
+            return (yield from work)
         finally:
-            self._forget_marks()
             if self._turn is not None:
-                self._turn.enter(self._memory)
-
-    def _retell(self, index: int, mark: Mark | None = None) -> Work[None]:
-        """Tells the history from an entry on again, from the last mark before it or from nothing.
-
-        `mark` is where that entry begins.
-        """
-        if self._turn is not None:
-            self._turn.leave()
-        while mark is None and index > 0:
-            index -= 1
-            mark = self.history[index].mark
-        if mark is None:
-            self._memory = Memory(self._assistant)
-        else:
-            self._memory.rewind(mark)
-        for entry in self.history[index:]:
-            entry.mark = None
-        for entry in self.history[index:]:
-            yield from self._memory.telling(entry.parts)
-        if self._turn is not None:
-            self._turn.enter(self._memory)
+                self._turn.enter(self._past.memory)
 
     def _do_waiting(self) -> Work[None]:
         self._flush_results()
@@ -424,29 +426,19 @@ class Conversation:
         for work in waiting:
             yield from work
         if self._turn is not None and self._turn.mark is None:
-            self._turn.enter(self._memory)
+            self._turn.enter(self._past.memory)
 
     def _flush_results(self) -> None:
         """Tells the results of calls, as one turn."""
         if self._results and self._reply is None:
             results, self._results = self._results, []
             turn = self._assistant.prompt.tool_turn(results)
-            finish(self._append(Entry("", (turn,), opens_turn=False)))
-
-    def _forget_marks(self) -> None:
-        for entry in self.history[:-_MARKED_ENTRIES]:
-            entry.mark = None
+            finish(self._change(self._past.append(Entry("", (turn,), opens_turn=False))))
 
     def _open_turn(self) -> SpokenTurn:
         if self._turn is None:
             raise ValueError("nothing was said; call listen with audio first")
         return self._turn
-
-    def _index(self, item_id: str) -> int:
-        for index, entry in enumerate(self.history):
-            if entry.item_id == item_id:
-                return index
-        raise ValueError(f"the model knows no item {item_id!r}; it may have been dropped")
 
     def _parts(
         self,
@@ -464,6 +456,3 @@ class Conversation:
                     return piece
 
         return tuple(map(part, pieces))
-
-    def _positions(self, part: Part) -> int:
-        return len(self._assistant.prompt.encode(part) if isinstance(part, str) else part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from omni_core.cache import ContextFull
@@ -53,6 +54,8 @@ class Reply:
         content: what it says so far, calls included.
         tokens: generated so far.
         reasoning_tokens: how many of them are reasoning.
+        audio_positions: embeddings in the history that it answers.
+        cached_positions: of that history, what had been taken in before its last item.
         is_finished: whether the model has ended it; false after a limit.
     """
 
@@ -71,7 +74,7 @@ class Reply:
         self.is_plain = not settings.thinking and not preface
         self.content = ""
         self.tokens: list[int] = []
-        self.reasoning_tokens = 0
+        self.reasoning_tokens = self.audio_positions = self.cached_positions = 0
         self.is_finished = False
         self._assistant, self._settings, self._script = assistant, settings, script
         memory.tell(preface + assistant.prompt.reply_opening(settings.thinking))
@@ -92,18 +95,8 @@ class Reply:
             self.is_finished = True
             yield self._said(ReplyText("", self._script))
             return
-        tokens = self._assistant.model.generate(
-            state,
-            max_new_tokens=settings.max_new_tokens,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            repetition_penalty=settings.repetition_penalty,
-            seed=settings.seed,
-            stop=self._assistant.stop_token_ids,
-            forbidden=prompt.media_token_ids,
-        )
-        try:
-            for token in tokens:
+        with suppress(ContextFull):
+            for token in self._generate():
                 self.tokens.append(token)
                 part = splitter.feed(text.feed(token))
                 if splitter.reasons:
@@ -113,11 +106,22 @@ class Reply:
                     forced = prompt.encode(_END_OF_THOUGHT)
                     self._assistant.model.prefill(state, tokens=forced)
                     yield self._said(splitter.feed(text.flush() + _END_OF_THOUGHT))
-            self.is_finished = len(self.tokens) < settings.max_new_tokens
-        except ContextFull:
-            self.is_finished = False
         for part in (splitter.feed(text.flush()), splitter.flush()):
             yield self._said(part)
+
+    def _generate(self) -> Iterator[int]:
+        settings = self._settings
+        stop = yield from self._assistant.model.generate(
+            self.memory.state,
+            max_new_tokens=settings.max_new_tokens,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            repetition_penalty=settings.repetition_penalty,
+            seed=settings.seed,
+            stop=self._assistant.stop_token_ids,
+            forbidden=self._assistant.prompt.media_token_ids,
+        )
+        self.is_finished = stop is not None
 
     def _said(self, part: ReplyText) -> ReplyText:
         self.content += part.content

@@ -1,16 +1,12 @@
-"""What a conversation has told the decoder, and how it is told again.
+"""A decoder state and the text that goes in with the next piece.
 
-A `Memory` is a decoder state and the text that goes in with the next piece: neighbouring texts must
-be tokenised as one, and one call of the decoder is cheaper than two. A history is a list of
-`Entry`: the parts of each can be told to a fresh memory, so that the past can be changed (an item
-deleted, a reply cut to what was heard, the oldest turns dropped) by telling what comes after it
-again.
+Neighbouring texts must be tokenised as one, and one call of the decoder is cheaper than two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from torch import Tensor
@@ -48,30 +44,8 @@ class Mark:
     due: str
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
-    """What one item of the conversation adds to the history.
-
-    Attributes:
-        item_id: the item's.
-        parts: what the decoder is told.
-        opens_turn: whether the history may begin here, if what comes before is dropped.
-        mark: where it begins in the memory, while that can be returned to.
-    """
-
-    item_id: str
-    parts: tuple[Part, ...] = field(repr=False)
-    opens_turn: bool = True
-    mark: Mark | None = field(default=None, repr=False)
-
-    @property
-    def audio_positions(self) -> int:
-        """Positions that are embeddings."""
-        return sum(len(part) for part in self.parts if isinstance(part, Tensor))
-
-
 class Memory:
-    """A decoder state, and text that is due; see the module."""
+    """See the module."""
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant

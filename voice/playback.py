@@ -64,6 +64,7 @@ class Playback:
     def __init__(self, on_moment: Callable[[Moment, int], None]) -> None:
         self._on_moment = on_moment
         self._lock = threading.Lock()
+        self._held = self._is_low = self._complete = self._ended = False
         self._clear(0)
         self._tail = np.zeros(0, np.float32)
 
@@ -116,6 +117,7 @@ class Playback:
             if not self._complete and len(samples):
                 self._blocks.append(samples)
                 self._length += len(samples)
+                self._is_low = False
 
     @property
     def length(self) -> int:
@@ -155,10 +157,8 @@ class Playback:
         self._blocks: deque[np.ndarray] = deque()
         self._length = self._position = 0
         self._faded_in = FADE_SAMPLES  # a reply's own start needs no fade
-        self._held: bool = False
-        self._is_low: bool = False
-        self._complete: bool = reply == 0
-        self._ended: bool = reply == 0
+        self._held = self._is_low = False
+        self._complete = self._ended = reply == 0
 
     def _take(self, count: int) -> np.ndarray:
         """Plays up to `count` samples."""

@@ -1,7 +1,8 @@
 """What the model thinks about who has the floor: is the turn over, does a word want it.
 
-Judges look at throw-away forks and never change a conversation. They are objects with one method,
-so that a trained signal can take the place of these.
+A judge of the turn's end looks at a throw-away fork and never changes a conversation. It is an
+object with one method, so that a trained signal can take the place of `SilenceAlone`: what the
+built-in model would answer is no such signal (docs/log.md has the figures).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from voice.assistant import Assistant
 from voice.memory import Memory
 
 
@@ -25,38 +25,6 @@ class TurnEndJudge(Protocol):
         Returns:
             The probability, or None for no opinion: the silence alone decides then.
         """
-
-
-class AnswerProbability:
-    """Reads the turn's end off the reply that the model would begin.
-
-    A model that answers what it understood and refuses what it did not tells one from the other
-    with its first token: the probability that the reply does not begin as the refusal does.
-    Where the model is as sure of one as of the other, there is no opinion.
-
-    Args:
-        assistant: the loaded model.
-        refusal: how it says that it did not understand.
-        margin: how far from ½ the probability has to be.
-    """
-
-    def __init__(
-        self,
-        assistant: Assistant,
-        refusal: str = "I'm sorry, I did not understand that.",
-        margin: float = 0.3,
-    ) -> None:
-        self._assistant, self._margin = assistant, margin
-        self._refusal = assistant.prompt.encode(refusal)[0]
-
-    def probability(self, memory: Memory) -> float | None:
-        """See `TurnEndJudge`."""
-        prompt = self._assistant.prompt
-        memory.tell(prompt.turn_closing() + prompt.reply_opening(thinking=False))
-        memory.settle()
-        assert memory.state.logits is not None
-        answers = 1.0 - float(memory.state.logits.softmax(0)[self._refusal])
-        return answers if abs(answers - 0.5) >= self._margin else None
 
 
 class SilenceAlone:

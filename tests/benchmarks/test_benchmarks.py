@@ -8,13 +8,24 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import decode, encoder, first_token, models, pipeline, prefill, report, snapshot
+from benchmarks import (
+    decode,
+    encoder,
+    first_token,
+    models,
+    pipeline,
+    prefill,
+    report,
+    snapshot,
+    vad,
+)
 from benchmarks.__main__ import PARTS, main
 from benchmarks.measure import Candidate, GateFailed, Goal, Row, Spread, interleave
 from benchmarks.sizes import DECODER, ENCODER, Sizes
 from omni_core.cache import DecoderState
 from omni_core.model import OmniDecoder
 from streaming.encoder import EncoderStream
+from streaming.vad import VoiceDetector
 from tests.voice.tiny import write_tiny
 from voice.assistant import Assistant
 
@@ -63,6 +74,9 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> Sizes:
         clips_s=(0.5,),
         stream_s=0.7,
         stream_chunks_ms=(160,),
+        vad_snrs_db=(0,),
+        vad_noise_s=0.5,
+        vad_voices=("en-us",),
         model=str(write_tiny(tmp_path_factory.mktemp("model"))),
         questions=("Hello.",),
         max_reply_tokens=6,
@@ -143,6 +157,17 @@ def _spoil_log_mel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "log_mel", lambda *given: good(*given) + 1e-6)
 
 
+def _spoil_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first window of every call is judged as if nothing had been before."""
+    good = VoiceDetector.feed
+
+    def feed(self: VoiceDetector, *given: Any, **named: Any) -> Any:
+        self._scorer.reset()
+        return good(self, *given, **named)
+
+    monkeypatch.setattr(VoiceDetector, "feed", feed)
+
+
 def _spoil_whole_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     good = Assistant.embed_audio
     monkeypatch.setattr(Assistant, "embed_audio", lambda self, wave: -good(self, wave))
@@ -159,6 +184,7 @@ SABOTAGES: list[tuple[Any, Callable[[pytest.MonkeyPatch], None]]] = [
     (encoder, _spoil_encoder_reference),
     (encoder, _spoil_flush),
     (encoder, _spoil_log_mel),
+    (vad, _spoil_split),
     (pipeline, _spoil_whole_clips),
 ]
 

@@ -83,6 +83,8 @@ def take(machine: TurnMachine, line: str, pieces: Iterable[int] = ()) -> list[Tu
     if verb in ("silence", "voice"):
         left, decisions = round(float(rest) * SAMPLES_PER_MS), []
         for piece in pieces:
+            if not left:
+                break
             decisions += machine.hear(min(piece, left), verb == "voice")
             left -= min(piece, left)
         return decisions + machine.hear(left, verb == "voice")

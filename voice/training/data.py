@@ -24,7 +24,13 @@ from voice.training.recordings import (
     collate_speech,
     random_utterance,
 )
-from voice.training.sequences import IGNORED, SequenceMaker, imagine_pieces, mishear
+from voice.training.sequences import (
+    IGNORED,
+    SPOKEN_SHARES,
+    SequenceMaker,
+    imagine_pieces,
+    mishear,
+)
 from voice.training.tokenizer import NUM_SPECIAL_TOKENS
 
 logger = logging.getLogger(__name__)
@@ -141,7 +147,7 @@ class SequenceBatches(Batches):
         max_positions: int,
     ) -> None:
         super().__init__(3 * batch, seed, budget=batch * POSITIONS_PER_SEQUENCE)
-        self._maker = SequenceMaker(tokenizer)
+        self._maker = SequenceMaker(tokenizer, SPOKEN_SHARES if sound else None)
         self._vocabulary = range(NUM_SPECIAL_TOKENS, len(tokenizer))
         self._sound = sound
         self._max_positions = max_positions

@@ -139,10 +139,10 @@ STAGES = {
     # Which word piece begins at every encoder step.
     "pieces": StageSettings(steps=3800, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # The word pieces in their order.
-    "words": StageSettings(steps=4000, batch=24, learning_rate=8e-4, warmup_steps=100),
+    "words": StageSettings(steps=2000, batch=24, learning_rate=8e-4, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(
-        steps=12500, batch=16, learning_rate=1.2e-3, warmup_steps=200, max_positions=160
+        steps=11000, batch=16, learning_rate=1.2e-3, warmup_steps=200, max_positions=160
     ),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),

@@ -124,32 +124,46 @@ def mishear(pieces: list[int], rng: random.Random, vocabulary: range) -> list[in
     ]
 
 
-class SequenceMaker:
-    """Draws training sequences: answers, transcriptions, spoken and typed turns mixed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """How often sequences are of which kind; the rest are conversations.
 
-    Args:
-        tokenizer: the checkpoint's.
-        transcription_share: part of the sequences that ask for a transcription.
-        copying_share: part that ask for a transcription of nonsense, which nobody can guess.
-        spelling_share: part that ask for the letters of a few words.
-        drill_share: part that practise one skill of facts or sums, mostly typed.
-        typed_share: part of the turns that are typed and not spoken.
+    Attributes:
+        transcription: sequences that ask for a transcription.
+        copying: those that ask for a transcription of nonsense, which nobody can guess.
+        spelling: those that ask for the letters of a few words.
+        drill: those that practise one skill of facts, sums or copying, mostly typed.
+        typed_turns: of the turns of conversations, those that are typed and not spoken.
     """
 
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        transcription_share: float = 0.25,
-        copying_share: float = 0.15,
-        spelling_share: float = 0.12,
-        drill_share: float = 0.18,
-        typed_share: float = 0.1,
-    ) -> None:
+    transcription: float = 0.25
+    copying: float = 0.15
+    spelling: float = 0.12
+    drill: float = 0.18
+    typed_turns: float = 0.1
+
+
+SPOKEN_SHARES = Shares(transcription=0.3, copying=0.05, spelling=0.07, drill=0.12)
+"""Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
+they teach the decoder it has learnt by then."""
+
+
+class SequenceMaker:
+    """Draws training sequences: answers, transcriptions, spoken and typed turns mixed."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, shares: Shares | None = None) -> None:
+        """``tokenizer``: the checkpoint's."""
         self._tokenizer = tokenizer
-        self._kinds = ("transcription", "copying", "spelling", "drill", "conversation")
-        shares = (transcription_share, copying_share, spelling_share, drill_share)
-        self._shares = (*shares, 1 - sum(shares))
-        self._typed_share = typed_share
+        shares = shares or Shares()
+        kinds = {
+            "transcription": shares.transcription,
+            "copying": shares.copying,
+            "spelling": shares.spelling,
+            "drill": shares.drill,
+        }
+        self._kinds = (*kinds, "conversation")
+        self._weights = (*kinds.values(), 1 - sum(kinds.values()))
+        self._typed_share = shares.typed_turns
         self._turn_opening = self._encode("<|im_start|>user\n")
         self._audio_opening = self._encode("<so_start>")
         self._audio_closing = self._encode("<so_end>\n")
@@ -170,7 +184,7 @@ class SequenceMaker:
     def sample(self, rng: random.Random) -> Sequence:
         """One random sequence."""
         sequence = Sequence()
-        match rng.choices(self._kinds, self._shares)[0]:
+        match rng.choices(self._kinds, self._weights)[0]:
             case "transcription":
                 if rng.random() < TRANSCRIPTION_LATER_SHARE:
                     before = sample_conversation(rng, "train")
