@@ -7,7 +7,8 @@ import numpy as np
 
 from voice import session_events as told
 from voice.session_events import Content, Item, ResponseInfo, SessionError, SessionEvent, Usage
-from web.realtime.config import SessionConfig
+from voice.session_items import ItemList
+from voice.session_settings import ResponseSettings, SessionSettings
 
 ANSWER = "Paris."
 
@@ -25,9 +26,10 @@ class ScriptedSession:
     """See the module. A commit answers by itself: the question is heard, and the answer given."""
 
     def __init__(
-        self, config: SessionConfig, emit: Callable[[SessionEvent], None], is_pushed: bool
+        self, settings: SessionSettings, emit: Callable[[SessionEvent], None], is_pushed: bool
     ) -> None:
-        self.config = config
+        self.settings = settings
+        self.items = ItemList()
         self.emit = emit
         self.is_pushed = is_pushed
         self.playback = SilentPlayback()
@@ -42,8 +44,8 @@ class ScriptedSession:
     def heard_samples(self) -> int:
         return sum(map(len, self.heard))
 
-    def configure(self, config: SessionConfig) -> None:
-        self.asked.append(("configure", config))
+    def configure(self, settings: SessionSettings) -> None:
+        self.settings = settings
 
     def commit(self) -> None:
         if not self.heard:
@@ -58,24 +60,30 @@ class ScriptedSession:
         self.asked.append(("clear",))
         self.emit(told.InputCleared())
 
-    def create_response(self, overrides: Any) -> None:
-        self.asked.append(("create_response", overrides))
+    def create_response(self, how: ResponseSettings | None = None) -> None:
+        self.asked.append(("create_response", how))
 
     def cancel_response(self) -> None:
         self.asked.append(("cancel_response",))
 
     def truncate(self, item_id: str, audio_end_ms: int) -> None:
         self.asked.append(("truncate", item_id, audio_end_ms))
+        self.items.get(item_id)
         self.emit(told.ItemTruncated(item_id=item_id, audio_end_ms=audio_end_ms, heard="Par"))
 
-    def add_item(self, item: Item, after: str | None = None) -> None:
-        self.asked.append(("add_item", item, after))
-        self.emit(told.ItemAdded(item=item, previous_item_id=after))
-        self.emit(told.ItemDone(item=item, previous_item_id=after))
+    def add_item(self, item: Item, previous_item_id: str | None = None) -> Item:
+        previous = self.items.add(item, previous_item_id)
+        self.emit(told.ItemAdded(item=item, previous_item_id=previous))
+        self.emit(told.ItemDone(item=item, previous_item_id=previous))
+        return item
 
     def delete_item(self, item_id: str) -> None:
-        self.asked.append(("delete_item", item_id))
+        self.items.get(item_id)
+        self.items.remove(item_id)
         self.emit(told.ItemDeleted(item_id=item_id))
+
+    def item(self, item_id: str) -> Item:
+        return self.items.get(item_id)
 
     def close(self) -> None:
         self.is_closed = True

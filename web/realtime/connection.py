@@ -8,13 +8,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from voice import session_events as told
 from voice.session_events import Item, SessionError, SessionEvent
+from voice.session_settings import ResponseSettings, SessionSettings
 from web.media.interface import AudioSource
 from web.realtime import client_events as wanted
 from web.realtime.client_events import ClientEvent, event_id_of, parse_client_event
@@ -26,10 +28,8 @@ from web.realtime.config import (
 from web.realtime.errors import ProtocolError
 from web.realtime.items import item_json, parse_item
 from web.realtime.server_events import Json, ServerEvents
+from web.realtime.voice_settings import VoiceDefaults, response_settings, session_settings
 from web.realtime.wire_audio import WireDecoder
-
-MAX_ITEMS = 4096
-"""Items that can be retrieved; of longer conversations the oldest cannot."""
 
 SESSION_LIFETIME_S = 24 * 3600
 
@@ -37,48 +37,39 @@ log = logging.getLogger(__name__)
 
 
 class VoiceSession(Protocol):
-    """What is asked of a session; `voice.session.Session` is one."""
+    """What is asked of a session; see `voice.session.Session`, which is one."""
 
     @property
-    def playback(self) -> AudioSource:
-        """Where the sound to play comes from."""
+    def playback(self) -> AudioSource: ...
 
-    def hear(self, samples: np.ndarray) -> None:
-        """Takes sound in."""
+    def hear(self, samples: np.ndarray) -> None: ...
 
-    def configure(self, config: Any) -> None:
-        """Changes settings."""
+    def configure(self, settings: SessionSettings) -> None: ...
 
-    def commit(self) -> None:
-        """Ends the user's turn."""
+    def commit(self) -> None: ...
 
-    def clear(self) -> None:
-        """Drops the user's turn."""
+    def clear(self) -> None: ...
 
-    def create_response(self, overrides: Any) -> None:
-        """Answers."""
+    def create_response(self, how: ResponseSettings | None = None) -> None: ...
 
-    def cancel_response(self) -> None:
-        """Ends the response."""
+    def cancel_response(self) -> None: ...
 
-    def truncate(self, item_id: str, audio_end_ms: int) -> None:
-        """Cuts an item to what was heard."""
+    def truncate(self, item_id: str, audio_end_ms: int) -> None: ...
 
-    def add_item(self, item: Item, after: str | None = None) -> None:
-        """Adds an item."""
+    def add_item(self, item: Item, previous_item_id: str | None = None) -> Item: ...
 
-    def delete_item(self, item_id: str) -> None:
-        """Deletes an item."""
+    def delete_item(self, item_id: str) -> None: ...
 
-    def close(self) -> None:
-        """Ends the session."""
+    def item(self, item_id: str) -> Item: ...
+
+    def close(self) -> None: ...
 
 
-OpenSession = Callable[[SessionConfig, Callable[[SessionEvent], None], bool], VoiceSession]
-"""Opens a session: its configuration, where its events go, and whether its playback is pushed.
+OpenSession = Callable[[SessionSettings, Callable[[SessionEvent], None], bool], VoiceSession]
+"""Opens a session: its settings, where its events go, and whether its playback is pushed.
 
 Raises:
-    SessionError: there is no room for one.
+    VoiceError: there is none to be had.
 """
 
 
@@ -101,22 +92,38 @@ class RealtimeConnection:
     """See the module."""
 
     def __init__(
-        self, open_session: OpenSession, config: SessionConfig, transport: Transport
+        self,
+        open_session: OpenSession,
+        config: SessionConfig,
+        defaults: VoiceDefaults,
+        transport: Transport,
     ) -> None:
         self.session_id = f"sess_{secrets.token_hex(12)}"
         self.config = config
+        self._defaults = defaults
         self._transport = transport
         self._events = ServerEvents(self.session_id, is_pushed=transport.is_pushed)
         self._expires_at = int(time.time()) + SESSION_LIFETIME_S
         self._decoder = WireDecoder(config.audio.input.format)
-        self._items: dict[str, Item] = {}
         self._response: str | None = None
+        self._is_playing = False
         self._is_closed = False
-        self.session = open_session(config, self._on_event, transport.is_pushed)
+        settings = session_settings(config, defaults)
+        self.session = open_session(settings, self._on_event, transport.is_pushed)
+
+    @property
+    def is_responding(self) -> bool:
+        """Whether a response is being made, or is still being heard."""
+        return self._response is not None or self._is_playing
 
     def start(self) -> None:
         """Greets the client; nothing may be sent before."""
         self._transport.send(self._events.session("session.created", self.config, self._expires_at))
+
+    def hear(self, samples: np.ndarray) -> None:
+        """Takes in what the user says, float32 mono at 16 kHz; after the end, nothing."""
+        if len(samples) and not self._is_closed:
+            self.session.hear(samples)
 
     async def receive(self, message: str) -> None:
         """Carries out one message; whatever is wrong with it, the client is told."""
@@ -152,7 +159,7 @@ class RealtimeConnection:
             case wanted.InputAudioAppend(audio=audio):
                 self._append(audio)
             case wanted.InputAudioCommit():
-                self._hear(self._decoder.flush())
+                self.hear(self._decoder.flush())
                 self.session.commit()
             case wanted.InputAudioClear():
                 self._decoder.flush()
@@ -161,23 +168,23 @@ class RealtimeConnection:
                 self._clear_output()
             case wanted.ItemCreate(item=fields, previous_item_id=previous):
                 item = await parse_item(fields, self.config.audio.input.format)
-                self._add(item, previous)
+                self.session.add_item(item, previous)
             case wanted.ItemRetrieve(item_id=item_id):
-                item = self._known(item_id)
+                item = self.session.item(item_id)
                 self._transport.send(self._events.retrieved(item_json(item)))
             case wanted.ItemTruncate():
-                self._truncate(event)
+                self.session.truncate(event.item_id, event.audio_end_ms)
             case wanted.ItemDelete(item_id=item_id):
-                self._known(item_id)
                 self.session.delete_item(item_id)
             case wanted.ResponseCreate(response=fields):
-                self.session.create_response(parse_response_config(fields))
+                how = response_settings(parse_response_config(fields))
+                self.session.create_response(how)
             case wanted.ResponseCancel(response_id=response_id):
                 self._cancel(response_id)
 
     def _update(self, changes: Json) -> None:
         config = updated(self.config, changes)
-        self.session.configure(config)
+        self.session.configure(session_settings(config, self._defaults))
         self.config = config
         if config.audio.input.format != self._decoder.format:
             self._decoder = WireDecoder(config.audio.input.format)
@@ -190,11 +197,7 @@ class RealtimeConnection:
                 "in a call, sound comes by the audio track: input_audio_buffer.append is for "
                 "WebSockets",
             )
-        self._hear(self._decoder.decode(audio))
-
-    def _hear(self, samples: np.ndarray) -> None:
-        if len(samples):
-            self.session.hear(samples)
+        self.hear(self._decoder.decode(audio))
 
     def _clear_output(self) -> None:
         if self._transport.is_pushed:
@@ -202,26 +205,8 @@ class RealtimeConnection:
                 "unsupported_event",
                 "over a WebSocket the client plays: stop, and send conversation.item.truncate",
             )
-        self.session.cancel_response()
-
-    def _add(self, item: Item, previous: str | None) -> None:
-        if item.id and item.id in self._items:
-            raise ProtocolError(
-                "item_exists", f"there is an item {item.id!r} already: use another id", "item.id"
-            )
-        if previous is not None and previous != "root":
-            self._known(previous, "previous_item_id")
-        self.session.add_item(item, previous)
-
-    def _truncate(self, event: wanted.ItemTruncate) -> None:
-        item = self._known(event.item_id)
-        if item.role != "assistant" or event.content_index >= max(1, len(item.content)):
-            raise ProtocolError(
-                "invalid_value",
-                "only the spoken part of an assistant's message can be truncated",
-                "content_index" if item.role == "assistant" else "item_id",
-            )
-        self.session.truncate(event.item_id, event.audio_end_ms)
+        with suppress(SessionError):  # nothing to clear is as good as cleared
+            self.session.cancel_response()
 
     def _cancel(self, response_id: str | None) -> None:
         if response_id is not None and response_id != self._response:
@@ -231,14 +216,6 @@ class RealtimeConnection:
                 "response_id",
             )
         self.session.cancel_response()
-
-    def _known(self, item_id: str, param: str = "item_id") -> Item:
-        item = self._items.get(item_id)
-        if item is None:
-            raise ProtocolError(
-                "item_not_found", f"there is no item {item_id[:80]!r} in the conversation", param
-            )
-        return item
 
     # --- What the session tells -------------------------------------------------------------------
 
@@ -261,38 +238,13 @@ class RealtimeConnection:
         self._transport.ended("the session failed")
 
     def _note(self, event: SessionEvent) -> None:
-        """Keeps what the client may ask for later."""
+        """Keeps in mind whether a response is under way."""
         match event:
-            case told.ItemAdded(item=item) | told.ItemDone(item=item):
-                self._items[item.id] = _to_keep(item, self._items.get(item.id))
-                while len(self._items) > MAX_ITEMS:
-                    del self._items[next(iter(self._items))]
-            case told.ItemDeleted(item_id=item_id):
-                self._items.pop(item_id, None)
-            case told.ItemTruncated(item_id=item_id, heard=text):
-                self._set_transcript(item_id, event.content_index, text)
-            case told.InputTranscriptDone(item_id=item_id, transcript=text):
-                self._set_transcript(item_id, event.content_index, text)
             case told.ResponseCreated(response=response):
                 self._response = response.id
             case told.ResponseDone():
                 self._response = None
-
-    def _set_transcript(self, item_id: str, index: int, text: str) -> None:
-        item = self._items.get(item_id)
-        if item is None or index >= len(item.content):
-            return
-        content = list(item.content)
-        content[index] = replace(content[index], transcript=text)
-        self._items[item_id] = replace(item, content=tuple(content))
-
-
-def _to_keep(item: Item, before: Item | None) -> Item:
-    """Without sound and pictures, which nobody asks for again; with transcripts known before."""
-    known = [part.transcript for part in before.content] if before else []
-    known += [None] * (len(item.content) - len(known))
-    content = (
-        replace(part, audio=None, image=None, transcript=part.transcript or transcript)
-        for part, transcript in zip(item.content, known, strict=False)
-    )
-    return replace(item, content=tuple(content))
+            case told.PlaybackBegan():
+                self._is_playing = True
+            case told.PlaybackEnded() | told.PlaybackCleared():
+                self._is_playing = False
