@@ -115,7 +115,9 @@ class Scripted:
 class Call:
     """A session, and somebody who talks to it."""
 
-    def __init__(self, engine: Engine, *, settings=None, noise_seed=0, **options) -> None:
+    def __init__(
+        self, engine: Engine, *, settings=None, noise_seed=0, detector="loudness", **options
+    ) -> None:
         self.engine = engine
         self.events = []
         self.heard = [np.zeros(0, np.float32)]
@@ -125,7 +127,7 @@ class Call:
         self.session = engine.open_session(
             self.events.append,
             settings=settings,
-            detector=VoiceDetector(Loudness()),
+            detector=VoiceDetector(Loudness()) if detector == "loudness" else detector,
             **options,
         )
 
