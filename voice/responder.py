@@ -25,7 +25,8 @@ from voice.decoding import ReplySettings
 from voice.memory import Work
 from voice.model_side import Said
 from voice.playback import LOW_WATER_S, SAMPLE_RATE_HZ, Moment, Playback
-from voice.response import Call, Response, Sentence
+from voice.response import Response, Sentence
+from voice.response_ladder import Call
 from voice.session_core import SessionCore
 from voice.session_events import Content, Item
 from voice.session_settings import ResponseSettings
@@ -268,7 +269,7 @@ class Responder:
         """Sound that is to be heard now."""
         self.playback.append(samples)
         if self._core.is_pushed:
-            where = response.where(sentence.round)
+            where = response.ladder.where(sentence.round)
             self._core.tell(events.OutputAudioDelta(samples=samples, **where))
             if not response.was_heard:
                 self._on_heard_first(response)

@@ -21,9 +21,10 @@ from voice import session_events as events
 from voice.decoding import Reply, ReplySettings
 from voice.model_side import Said
 from voice.reply import ReplyText
+from voice.response_ladder import Call, Client, ResponseLadder, Round
 from voice.sentences import SentenceSplitter
 from voice.session_core import new_id
-from voice.session_events import Content, Item, Modality, ResponseInfo, Usage
+from voice.session_events import Item, Modality, Usage
 from voice.speech import SpokenWord
 from voice.tool_calls import MalformedCall, ToolCall, ToolCallParser
 
@@ -31,15 +32,8 @@ MAX_ROUNDS = 6
 """A model that calls functions again and again is stopped after so many rounds."""
 
 
-class Owner(Protocol):
+class Owner(Client, Protocol):
     """What a response needs of its session."""
-
-    def tell(self, event: events.SessionEvent) -> None: ...
-    def place(self, item: Item) -> str | None:
-        """Puts an item at the end of the list; returns the one before it."""
-
-    def update(self, item: Item) -> None:
-        """The item has grown."""
 
     def speak_next(self, response: Response) -> None:
         """A sentence may be waiting to be spoken."""
@@ -56,47 +50,11 @@ class Owner(Protocol):
 
 
 @dataclass(slots=True)
-class Call:
-    """A call that the model has made."""
-
-    item: Item
-    parsed: ToolCall | MalformedCall
-    result: str | None = None
-    is_client_s: bool = False
-
-    @property
-    def as_message(self) -> dict[str, Any]:
-        """In OpenAI's form."""
-        function = {"name": self.item.name, "arguments": self.item.arguments}
-        return {"type": "function", "function": function}
-
-
-@dataclass(slots=True)
-class Round:
-    """What the model writes in one go."""
-
-    item_id: str
-    """Of its message, or of the entry in the history where it has no words."""
-    text: str = ""
-    output_index: int | None = None
-    """Of its message; None while it has none."""
-    previous: str | None = None
-    calls: list[Call] = field(default_factory=list)
-    start_sample: int | None = None
-    """Where its sound begins in that of the response."""
-    is_decoded: bool = False
-    is_done: bool = False
-    sentences: int = 0
-    """That are still to be spoken."""
-
-
-@dataclass(slots=True)
 class Sentence:
     """Something to speak."""
 
     text: str
-    round: Round | None
-    """None: the session's own words, which are no part of the history."""
+    round: Round
     start: int = 0
     """Where it begins in the text of its round."""
     start_sample: int | None = None
@@ -125,11 +83,10 @@ class Response:
         self.id = new_id("resp")
         self.number = number
         self.modality = modality
-        self.metadata = metadata
+        self.ladder = ResponseLadder(owner, self.id, modality, metadata)
         self.reply: Reply | None = None
         self.cancelled = threading.Event()
         self.is_promoted = self.is_made = self.is_concluded = self.was_heard = False
-        self.usage = Usage()
         self.settings = ReplySettings()
         self.first_token_at: int | None = None
         self.first_audio_at: int | None = None
@@ -140,7 +97,7 @@ class Response:
         self.rounds: list[Round] = []
         self._owner = owner
         self._functions = functions
-        self._output: list[Item] = []
+        self._asides: list[Round] = []
         self._held: list[Callable[[], None]] = []
         self._is_finished = True
         self._error: tuple[str, str] | None = None
@@ -163,24 +120,6 @@ class Response:
                 return each
         return None
 
-    def info(
-        self,
-        status: events.ResponseStatus = "in_progress",
-        reason: events.StatusReason | None = None,
-        error: tuple[str, str] | None = None,
-    ) -> ResponseInfo:
-        """As it stands, for an event."""
-        return ResponseInfo(
-            id=self.id,
-            status=status,
-            reason=reason,
-            error=error,
-            output=tuple(self._output),
-            modality=self.modality,
-            usage=None if status == "in_progress" else self.usage,
-            metadata=self.metadata,
-        )
-
     @property
     def is_failed(self) -> bool:
         """Whether it ended with an error."""
@@ -189,7 +128,7 @@ class Response:
     def promote(self) -> None:
         """The turn has ended for good: what was held is told, played and called."""
         self.is_promoted = True
-        self._owner.tell(events.ResponseCreated(response=self.info()))
+        self.ladder.begin()
         held, self._held = self._held, []
         for effect in held:
             if not self.is_void:
@@ -214,10 +153,11 @@ class Response:
         self._cut(self._splitter.flush())
         self.round.is_decoded = True
         self._is_finished = is_finished
-        self.usage = replace(
+        before = self.ladder.usage
+        self.ladder.usage = replace(
             usage,
-            output_tokens=self.usage.output_tokens + usage.output_tokens,
-            reasoning_tokens=self.usage.reasoning_tokens + usage.reasoning_tokens,
+            output_tokens=before.output_tokens + usage.output_tokens,
+            reasoning_tokens=before.reasoning_tokens + usage.reasoning_tokens,
         )
         self._owner.speak_next(self)
         self._do(self.check)
@@ -229,10 +169,10 @@ class Response:
             round_.calls.append(call)
             self._do(lambda: self._make_call(call))
             return
-        if round_.output_index is None:
-            self._open_message(round_)
+        if not round_.text:
+            self._do(lambda: self.ladder.open_message(round_))
         round_.text += piece
-        self._do(lambda: self._tell_text(round_, piece))
+        self._do(lambda: self.ladder.add_text(round_, piece))
         self._cut(self._splitter.feed(piece))
 
     def _cut(self, sentences: list[str]) -> None:
@@ -262,103 +202,29 @@ class Response:
         self._splitter = SentenceSplitter()
         self._cut_to = 0
 
-    # --- To the client ----------------------------------------------------------------------------
-
     def _do(self, effect: Callable[[], None]) -> None:
         if self.is_promoted:
             effect()
         else:
             self._held.append(effect)
 
-    def _open_message(self, round_: Round) -> None:
-        round_.output_index = len(self._output)
-        item = Item(id=round_.item_id, role="assistant", status="in_progress")
-        self._output.append(item)
-
-        def tell() -> None:
-            assert round_.output_index is not None
-            round_.previous = self._tell_item(item, round_.output_index)
-            part = replace(self._content(round_), text="", transcript=None)
-            where = self.where(round_)
-            self._owner.tell(events.ContentPartAdded(part=part, **where))
-
-        self._do(tell)
-
-    def _tell_item(self, item: Item, index: int) -> str | None:
-        event = events.OutputItemAdded(response_id=self.id, output_index=index, item=item)
-        self._owner.tell(event)
-        previous = self._owner.place(item)
-        self._owner.tell(events.ItemAdded(item=item, previous_item_id=previous))
-        return previous
-
-    def _tell_text(self, round_: Round, delta: str) -> None:
-        spoken = self.modality == "audio"
-        where = self.where(round_)
-        self._owner.tell(events.OutputTextDelta(delta=delta, is_transcript=spoken, **where))
-
     def _make_call(self, call: Call) -> None:
-        index = len(self._output)
-        self._output.append(call.item)
-        if call.item.name:
-            previous = self._tell_item(replace(call.item, status="in_progress"), index)
-            self._owner.tell(
-                events.FunctionCallArguments(
-                    response_id=self.id,
-                    item_id=call.item.id,
-                    output_index=index,
-                    call_id=call.item.call_id,
-                    name=call.item.name,
-                    arguments=call.item.arguments,
-                )
-            )
-            self._tell_item_done(call.item, index, previous)
         if isinstance(call.parsed, MalformedCall):
             call.result = call.parsed.reason
         else:
+            self.ladder.add_call(call)
             self._owner.call(self, call)
-
-    def _tell_item_done(self, item: Item, index: int, previous: str | None) -> None:
-        self._owner.update(item)
-        event = events.OutputItemDone(response_id=self.id, output_index=index, item=item)
-        self._owner.tell(event)
-        self._owner.tell(events.ItemDone(item=item, previous_item_id=previous))
-
-    def _finish_message(self, round_: Round, status: events.ItemStatus) -> None:
-        round_.is_done = True
-        if round_.output_index is None:
-            return
-        where = self.where(round_)
-        if self.modality == "audio":
-            self._owner.tell(events.OutputAudioDone(**where))
-        part = self._content(round_)
-        self._owner.tell(
-            events.OutputTextDone(text=round_.text, is_transcript=self.modality == "audio", **where)
-        )
-        self._owner.tell(events.ContentPartDone(part=part, **where))
-        item = Item(id=round_.item_id, role="assistant", status=status, content=(part,))
-        self._output[round_.output_index] = item
-        self._tell_item_done(item, round_.output_index, round_.previous)
-
-    def _content(self, round_: Round) -> Content:
-        if self.modality == "audio":
-            return Content(kind="output_audio", transcript=round_.text)
-        return Content(kind="output_text", text=round_.text)
-
-    def where(self, round_: Round | None) -> dict[str, Any]:
-        """How events name the message of a round; the session's own words go with the last."""
-        round_ = round_ or self.round
-        return {
-            "response_id": self.id,
-            "item_id": round_.item_id,
-            "output_index": round_.output_index or 0,
-        }
 
     # --- Sound ------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
-        """Speaks the session's own words next; they are no part of the history."""
+        """Speaks the session's own words next, as a message that is no part of the history."""
         if self.modality == "audio":
-            self.sentences.insert(self.next_sentence, Sentence(text, None))
+            aside = Round(new_id("item"), text, is_decoded=True, sentences=1)
+            self._asides.append(aside)
+            self.ladder.open_message(aside)
+            self.ladder.add_text(aside, text)
+            self.sentences.insert(self.next_sentence, Sentence(text, aside))
             self._owner.speak_next(self)
 
     def add_sound(self, sentence: Sentence, samples: np.ndarray, words: list[SpokenWord]) -> None:
@@ -367,7 +233,7 @@ class Response:
             return
         if sentence.start_sample is None:
             sentence.start_sample = self.made_samples
-            if sentence.round is not None and sentence.round.start_sample is None:
+            if sentence.round.start_sample is None:
                 sentence.round.start_sample = self.made_samples
         sentence.words += words
         self.made_samples += len(samples)
@@ -381,8 +247,7 @@ class Response:
             return
 
         def note() -> None:  # in its order after the sound, which may be held
-            if sentence.round is not None:
-                sentence.round.sentences -= 1
+            sentence.round.sentences -= 1
             self.check()
 
         self._do(note)
@@ -397,7 +262,7 @@ class Response:
             return [self._said(each, len(each.text)) for each in self.rounds]
         ends = dict.fromkeys((id(each) for each in self.rounds), 0)
         for sentence in self.sentences:
-            if sentence.round is None or sentence.start_sample is None:
+            if sentence.round in self._asides or sentence.start_sample is None:
                 continue
             for word in sentence.words:
                 if word.was_heard(position - sentence.start_sample):
@@ -410,7 +275,7 @@ class Response:
             item_id=round_.item_id,
             text=round_.text[:end],
             is_complete=round_.is_decoded and end >= len(round_.text.rstrip()),
-            calls=[call.as_message for call in made],
+            calls=[call.as_message for call in made if call.item.name],
             results=[call.result for call in made if call.result is not None],
         )
 
@@ -420,9 +285,10 @@ class Response:
         """Goes on, or ends, if what it waits for has come."""
         if self.is_void or self.is_made or not self.is_promoted:
             return
-        for each in self.rounds:
+        for each in (*self.rounds, *self._asides):
             if each.is_decoded and not each.sentences and not each.is_done:
-                self._finish_message(each, "completed" if self._is_finished else "incomplete")
+                status: events.ItemStatus = "completed" if self._is_finished else "incomplete"
+                self.ladder.finish_message(each, status)
         round_ = self.round
         if not round_.is_decoded:
             return
@@ -435,12 +301,12 @@ class Response:
                     return
             else:
                 return
-        if all(each.is_done for each in self.rounds):
+        if all(each.is_done for each in (*self.rounds, *self._asides)):
             self.is_made = True
-            limited = not self._is_finished
-            status: events.ResponseStatus = "incomplete" if limited else "completed"
-            reason: events.StatusReason | None = "max_output_tokens" if limited else None
-            self._owner.tell(events.ResponseDone(response=self.info(status, reason)))
+            if self._is_finished:
+                self.ladder.end("completed")
+            else:
+                self.ladder.end("incomplete", "max_output_tokens")
             self._owner.made(self)
 
     def fail(self, code: str, message: str) -> None:
@@ -464,7 +330,7 @@ class Response:
         error: tuple[str, str] | None,
     ) -> None:
         self.is_made = True
-        for each in self.rounds:
+        for each in (*self.rounds, *self._asides):
             if not each.is_done:
-                self._finish_message(each, "incomplete")
-        self._owner.tell(events.ResponseDone(response=self.info(status, reason, error)))
+                self.ladder.finish_message(each, "incomplete")
+        self.ladder.end(status, reason, error)

@@ -16,7 +16,7 @@ from PIL.Image import Image
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ResponseStatus = Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
-StatusReason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "context_full"]
+StatusReason = Literal["turn_detected", "client_cancelled", "max_output_tokens"]
 Modality = Literal["audio", "text"]
 
 

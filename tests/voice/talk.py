@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future
 import numpy as np
 
 from streaming.vad import Scorer, VoiceDetector
+from voice import session_events as events
 from voice.conversation import MAX_TRANSCRIPT_TOKENS
 from voice.engine import Engine
 from voice.playback import SAMPLE_RATE_HZ
@@ -114,7 +115,9 @@ class Scripted:
 class Call:
     """A session, and somebody who talks to it."""
 
-    def __init__(self, engine: Engine, *, settings=None, noise_seed=0, **options) -> None:
+    def __init__(
+        self, engine: Engine, *, settings=None, noise_seed=0, detector="loudness", **options
+    ) -> None:
         self.engine = engine
         self.events = []
         self.heard = [np.zeros(0, np.float32)]
@@ -124,7 +127,7 @@ class Call:
         self.session = engine.open_session(
             self.events.append,
             settings=settings,
-            detector=VoiceDetector(Loudness()),
+            detector=VoiceDetector(Loudness()) if detector == "loudness" else detector,
             **options,
         )
 
@@ -165,6 +168,32 @@ class Call:
         started, stopped = self.of(InputSpeechStarted), self.of(InputSpeechStopped)
         starts = {each.item_id: each.audio_start_ms * 16 for each in started}
         return [heard[starts[e.item_id] : e.audio_end_ms * 16] for e in stopped]
+
+    def check_ladder(self) -> None:
+        """Everything that is told of a response has its place between its begin and its end."""
+        open_responses, open_items, open_parts = set(), set(), set()
+        for event in self.events:
+            match event:
+                case events.ResponseCreated(response=response):
+                    open_responses.add(response.id)
+                case events.ResponseDone(response=response):
+                    assert not open_items
+                    assert all(item.status != "in_progress" for item in response.output)
+                    open_responses.remove(response.id)
+                case events.OutputItemAdded(response_id=response, item=item):
+                    assert response in open_responses
+                    open_items.add(item.id)
+                case events.ContentPartAdded(item_id=item):
+                    assert item in open_items
+                    open_parts.add(item)
+                case events.OutputTextDelta(item_id=item) | events.OutputAudioDelta(item_id=item):
+                    assert item in open_parts
+                case events.ContentPartDone(item_id=item):
+                    open_parts.remove(item)
+                case events.OutputItemDone(item=item):
+                    assert item.id not in open_parts
+                    open_items.remove(item.id)
+        assert not open_responses
 
     @property
     def conversation(self):

@@ -77,6 +77,7 @@ def test_spoken_turn_is_answered(call, script, assistant):
     assert "".join(e.delta for e in call.of(events.OutputTextDelta)) == SIX_WORDS
     sound = call.sound[call.sound != 0]
     assert len(sound) == 6 * WORD
+    call.check_ladder()
     close(call.logits(), told_whole(assistant, [user(), assistant_said(SIX_WORDS)], call.turns()))
 
 
@@ -86,6 +87,7 @@ def test_history_of_two_turns_equals_a_fresh_state_told_them(call, script, assis
         call.ask()
         call.silence(1000)
     messages = [user(), assistant_said("Yes."), user(), assistant_said("No.")]
+    call.check_ladder()
     close(call.logits(), told_whole(assistant, messages, call.turns()))
 
 
@@ -120,6 +122,7 @@ def test_turn_ends_as_soon_as_it_sounds_finished(
     call.speak(1000)
     call.silence(4500)
     assert call.of(events.LatencyMeasured)[0].endpoint_ms == endpoint_ms
+    call.check_ladder()
     close(call.logits(), told_whole(assistant, [user(), assistant_said("Yes.")], call.turns()))
 
 
@@ -141,6 +144,7 @@ def test_turn_during_a_reply_that_nothing_interrupts_comes_after_it(engine, scri
     call.silence(2500)
     assert len(call.of(events.PlaybackEnded)) == 1
     messages = [user(), assistant_said(SIX_WORDS), user()]
+    call.check_ladder()
     close(call.logits(), told_whole(assistant, messages, call.turns()))
 
 
@@ -154,6 +158,7 @@ def test_speech_before_the_reply_is_heard_voids_it(assistant, script, engine):
     del call.session.playback.read
     call.silence(1500)
     messages = [user(), user(), assistant_said("No.")]
+    call.check_ladder()
     close(call.logits(), told_whole(assistant, messages, call.turns()))
 
 
@@ -230,6 +235,7 @@ def test_interruption_leaves_exactly_the_heard_words(call, script, assistant, wo
     assert heard == expected
     assert abs(len(heard.split()) - words) <= 1
     messages = [user(), *([assistant_said(heard)] if heard else []), user(), assistant_said("")]
+    call.check_ladder()
     close(call.logits(), told_whole(assistant, messages, call.turns()))
     assert call.of(events.ResponseDone)[0].response.status == "completed"  # it was made by then
 
@@ -294,6 +300,7 @@ def test_user_who_goes_on_takes_the_endpoint_back(engine, script, assistant):
     start = call.of(events.InputSpeechStarted)[0].audio_start_ms * 16
     end = call.of(events.InputSpeechStopped)[-1].audio_end_ms * 16
     messages = [user(), assistant_said("No.")]
+    call.check_ladder()
     close(call.logits(), told_whole(assistant, messages, [heard[start:end]]))
 
 
@@ -332,6 +339,7 @@ def test_reasoning_is_never_spoken_nor_kept(engine, script, assistant):
     call.ask()
     call.silence(600)
     assert call.of(events.OutputTextDone)[0].text == "Yes."
+    call.check_ladder()
     close(call.logits(), told_whole(assistant, [user(), assistant_said("Yes.")], call.turns()))
 
 

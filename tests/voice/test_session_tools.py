@@ -72,6 +72,7 @@ def expected(assistant, call, first, result, last):
 
 
 def close(actual, wanted):
+    """Compares logits."""
     torch.testing.assert_close(actual, wanted, rtol=1e-4, atol=1e-4)
 
 
@@ -86,6 +87,7 @@ def test_result_goes_back_to_the_model(assistant, script, held, clock):
     assert [e.text for e in call.of(events.OutputTextDone)] == ["Let me look.", "Three."]
     assert len(call.of(events.ResponseDone)) == 1
     assert FILLER not in call.session._responder._speaker._voice.spoken
+    call.check_ladder()
     close(call.logits(), expected(assistant, call, "Let me look.", '{"seen": 3}', "Three."))
 
 
@@ -99,11 +101,13 @@ def test_failing_tool_is_told_to_the_model(assistant, script, held, clock):
     held.release()
     call.silence(2500)
     result = "Error: look failed: no light"
+    call.check_ladder()
     close(call.logits(), expected(assistant, call, "", result, "I cannot see."))
 
 
-def test_slow_tool_is_bridged_by_a_word(assistant, script, held, clock):
-    call = open_call(assistant, held, clock, lambda: "three")
+@pytest.mark.parametrize("playback", ["pulled", "pushed"])
+def test_slow_tool_is_bridged_by_a_word(assistant, script, held, clock, playback):
+    call = open_call(assistant, held, clock, lambda: "three", playback=playback)
     script.replies = [CALL, "Three."]
     call.ask()
     call.silence(2500)
@@ -111,6 +115,7 @@ def test_slow_tool_is_bridged_by_a_word(assistant, script, held, clock):
     held.release()
     call.silence(2000)
     assert call.session._responder._speaker._voice.spoken == [FILLER, "Three."]
+    call.check_ladder()
     close(call.logits(), expected(assistant, call, "", "three", "Three."))
 
 
@@ -124,6 +129,7 @@ def test_tool_that_never_returns_is_given_up(assistant, script, held, clock):
     held.release()
     call.silence(100)
     result = "Error: look failed: it has not returned within 30 s"
+    call.check_ladder()
     close(call.logits(), expected(assistant, call, "", result, "Sorry."))
 
 
@@ -155,6 +161,7 @@ def test_malformed_call_is_told_to_the_model(assistant, script, held, clock):
     call.silence(2500)
     assert held.held == []
     assert call.of(events.FunctionCallArguments) == []
+    assert [each.kind for each in call.of(events.ResponseDone)[0].response.output] == ["message"]
     assert call.of(events.OutputTextDone)[-1].text == "I cannot."
 
 
