@@ -86,7 +86,7 @@ def test_spoken_questions_are_answered_in_words_and_sound(builtin, tmp_path):
 
 
 async def spoken_questions(assistant: Assistant, directory: Path) -> None:
-    spoken = microphone(directory, question("capital_of_france", 7.0), question("hello", 1.0))
+    spoken = microphone(directory, question("capital_of_france", 5.5), question("hello", 1.0))
     async with serving_model(assistant) as server, page_of(server, spoken) as page:
         await says(page, "#model", "builtin")
         await page.click("#talk")

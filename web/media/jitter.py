@@ -21,8 +21,8 @@ class EncodedAudio:
 class JitterBuffer:
     """Packets in as they come, payloads out in order.
 
-    A packet in order leaves at once. A missing one is waited for until more than `depth` later ones
-    have come; a gap in the timestamps tells the reader how much was lost.
+    A packet in order leaves at once. A missing one is waited for until `depth` later ones have
+    come; a gap in the timestamps tells the reader how much was lost.
     """
 
     def __init__(self, depth: int = DEPTH_PACKETS) -> None:
@@ -32,7 +32,7 @@ class JitterBuffer:
         self._next: int | None = None
 
     def add(self, sequence: int, timestamp: int, payload: bytes) -> list[EncodedAudio]:
-        """Takes one packet in; returns what is due now, none to `depth` + 1 payloads."""
+        """Takes one packet in; returns what is due now, none to `depth` payloads."""
         if self._next is None:
             self._next = sequence
         ahead = _difference(sequence, self._next)
@@ -45,7 +45,7 @@ class JitterBuffer:
             self.late_packets += 1
             return []
         self._waiting[sequence] = EncodedAudio(timestamp, payload)
-        if len(self._waiting) > self._depth and self._next not in self._waiting:
+        if len(self._waiting) >= self._depth and self._next not in self._waiting:
             self._next = self._in_order()[0]
         while (audio := self._waiting.pop(self._next, None)) is not None:
             released.append(audio)

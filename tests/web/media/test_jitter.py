@@ -24,7 +24,7 @@ def test_swapped_packets_leave_in_order():
 
 
 def test_lost_packet_holds_up_only_so_long():
-    assert feed([1, 3, 4, 5, 6, 7]) == [[1], [], [], [], [3, 4, 5, 6], [7]]
+    assert feed([1, 3, 4, 5, 6, 7]) == [[1], [], [], [3, 4, 5], [6], [7]]
 
 
 def test_duplicate_and_late_packets_are_dropped_and_counted():
