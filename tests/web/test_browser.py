@@ -43,17 +43,23 @@ RECORD = """() => {
 }"""
 
 
-@asynccontextmanager
-async def page_of(server: Server, microphone: Path, settings: str = "{}"):
-    arguments = [
+def arguments_of(microphone: Path) -> list[str]:
+    """What makes Chromium take a WAV file for its microphone, once."""
+    return [
         "--no-sandbox",
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={microphone}%noloop",
         "--autoplay-policy=no-user-gesture-required",
     ]
+
+
+@asynccontextmanager
+async def page_of(server: Server, microphone: Path, settings: str = "{}"):
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=arguments_of(microphone)
+        )
         page = await browser.new_page(permissions=["microphone"])
         page.set_default_timeout(TIMEOUT_MS)
         faults: list[str] = []
