@@ -20,7 +20,14 @@ from voice.session_settings import SessionSettings
 from voice.tools import Tool
 
 CALL = "<tool_call>\n<function=look>\n</function>\n</tool_call>\n"
-REPLIES = ("Yes.", "One two three. Four five six. Seven.", f"Let me look. {CALL}", CALL, "")
+REPLIES = (
+    "Yes.",
+    "One two three four five six.",
+    "One two three. Four five six. Seven.",
+    f"Let me look. {CALL}",
+    CALL,
+    "",
+)
 TURNS = (
     TurnSettings(),
     TurnSettings(interrupt_response=False),
@@ -58,7 +65,15 @@ def delete(call, back):
         call.session.delete_item(added[-back])
 
 
+def interrupt(call, ms):
+    call.ask(700)
+    call.silence(ms)
+    call.speak(700)
+
+
 ACTIONS = st.one_of(
+    st.tuples(st.just(Call.ask), st.sampled_from((300, 900))),
+    st.tuples(st.just(interrupt), st.sampled_from((40, 300, 700))),
     st.tuples(st.just(Call.speak), st.sampled_from((60, 240, 400, 900))),
     st.tuples(st.just(Call.silence), st.sampled_from((60, 140, 320, 540, 1200))),
     st.tuples(st.just(lambda call, text: call.session.add_item(typed(text))), st.just("hello")),
@@ -75,7 +90,7 @@ SETTINGS = SessionSettings(reply=ReplySettings(max_new_tokens=60), stream=FAST)
 
 @settings(max_examples=30)
 @given(
-    actions=st.lists(ACTIONS, min_size=3, max_size=14),
+    actions=st.lists(ACTIONS, min_size=4, max_size=12),
     playback=st.sampled_from(("pulled", "pushed")),
     replies=st.lists(st.sampled_from(REPLIES), min_size=8, max_size=8),
 )
