@@ -151,15 +151,20 @@ class ModelSide:
         is_wanted: Callable[[], bool],
         on_text: Callable[[str], None],
         on_end: Callable[[], None],
+        on_error: Callable[[str, str], None],
     ) -> Work[None]:
         """Writes down what a turn says, as long as that is wanted."""
-        for text in self._conversation.transcribing(steps):
-            if not is_wanted():
-                return
-            if text:
-                self._report(lambda text=text: on_text(text))  # type: ignore[misc]
-            yield
-        self._report(on_end)
+        try:
+            for text in self._conversation.transcribing(steps):
+                if not is_wanted():
+                    return
+                if text:
+                    self._report(lambda text=text: on_text(text))  # type: ignore[misc]
+                yield
+            self._report(on_end)
+        except ContextFull as error:
+            message = str(error)
+            self._report(lambda: on_error("context_full", message))
 
     def judge_floor(
         self, samples: np.ndarray, on_probability: Callable[[float], None]

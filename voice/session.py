@@ -264,7 +264,12 @@ class Session(ClientWishes):
                     )
                 )
 
-        work = self._core.model.transcribe(steps, is_wanted, on_text, on_end)
+        def on_error(code: str, message: str) -> None:
+            self._core.tell(
+                events.InputTranscriptFailed(item_id=item.id, code=code, message=message)
+            )
+
+        work = self._core.model.transcribe(steps, is_wanted, on_text, on_end, on_error)
         self._core.order(work, background=True)
 
     def _judge_floor(self, start: int) -> None:

@@ -74,6 +74,7 @@ class Speaker:
     def __init__(self, open_voice: Callable[[VoiceSettings], Synthesizer]) -> None:
         self._open_voice = open_voice
         self._voice: Synthesizer | None = None
+        self._is_closed = False
 
     def speak(
         self,
@@ -99,6 +100,9 @@ class Speaker:
             return
         if self._voice is None:
             self._voice = self._open_voice(settings)
+            if self._is_closed:  # meanwhile, by the event loop
+                self._voice.close()
+                return
         resampler = Resampler(self._voice.sample_rate)
         for block in self._voice.speak(text, settings=settings, cancelled=cancelled):
             words = [
@@ -112,6 +116,7 @@ class Speaker:
             on_end()
 
     def close(self) -> None:
-        """Ends the engine; a sentence under way ends with an error."""
+        """Ends the engine; a sentence under way ends with an error. Any thread may call it."""
+        self._is_closed = True
         if self._voice is not None:
             self._voice.close()
