@@ -4,11 +4,13 @@ import asyncio
 import base64
 import contextlib
 import json
+import threading
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.web.media.network import new_peer, offer_of
+from tests.web.media.network import accept, new_peer, offer_of, until
 from tests.web.scripted import ScriptedSession
 from tests.web.served import client_of, serving
 from voice import session_events as told
@@ -301,6 +303,40 @@ def test_fifty_connects_and_sudden_disconnects_leave_nothing():
                 await asyncio.sleep(0.01)
 
     run(test, max_sessions=60)
+
+
+def test_twenty_calls_and_sudden_ends_leave_no_threads_tasks_or_sockets():
+    def open_files() -> int:
+        files = Path("/proc/self/fd")  # of Linux; elsewhere they are not counted
+        return len(list(files.iterdir())) if files.exists() else 0
+
+    async def call(client) -> None:
+        peer = new_peer()
+        peer.addTransceiver("audio")
+        channel = peer.createDataChannel("oai-events")
+        received: list[str] = []
+        channel.on("message", received.append)
+        headers = {"Content-Type": "application/sdp"}
+        offer = await offer_of(peer)
+        response = await client.post("/v1/realtime/calls", data=offer, headers=headers)
+        await accept(peer, await response.text())
+        await until(lambda: received)
+        assert json.loads(received[0])["type"] == "session.created"
+        await peer.close()
+
+    async def test(server, client):
+        def used() -> tuple[int, int, int]:
+            return threading.active_count(), len(asyncio.all_tasks()), open_files()
+
+        await call(client)
+        await until(lambda: not len(server.sessions))
+        before = used()
+        for _ in range(20):
+            await call(client)
+        await until(lambda: not len(server.sessions))
+        await until(lambda: all(now <= then for now, then in zip(used(), before, strict=True)))
+
+    run(test)
 
 
 def test_stopping_server_lets_a_response_end_and_takes_nobody_in():
