@@ -4,19 +4,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QUESTION ?= voice/samples/capital_of_france.flac
+SERVE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help ask test check bench voicebench train evaluate clean
+.PHONY: help talk ask test check bench voicebench train evaluate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PYTHON=$(PYTHON) makes the environment; QUESTION=FILE is what 'make ask' asks."
+	@echo "  PYTHON=$(PYTHON) makes the environment; QUESTION=FILE is what 'make ask' asks;"
+	@echo "  SERVE='--port 9000 …' are options of 'parley serve' for 'make talk'."
+
+talk: $(VENV)/ready ## talk with the built-in model in the browser; prints the address
+	@$(BIN)/parley serve $(SERVE)
 
 ask: $(VENV)/ready ## ask the built-in model a spoken question; writes reply.wav
 	$(BIN)/parley ask $(QUESTION) -o reply.wav
 
-test: $(VENV)/ready-dev ## run the tests
+test: $(VENV)/ready-dev chromium ## run the tests
 	$(BIN)/python -m pytest -q
 
 check: $(VENV)/ready-dev ## lint, format and types
@@ -38,6 +43,15 @@ evaluate: $(VENV)/ready-dev ## ask the built-in model 500 unseen questions
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info reply.wav
+
+# The page is tested in a real browser where there is one, or apt may install it.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "Installing Chromium, for the tests of the page." && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+		>/dev/null; } || echo "No Chromium could be installed: the tests of the page are skipped." >&2
 
 # A stamp is newer than what it was made from, so that nothing is set up twice.
 

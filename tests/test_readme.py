@@ -12,8 +12,8 @@ import voice
 from tests.voice.tiny import write_tiny
 from voice import commands
 from voice.assistant import Assistant
-from voice.cli import main
 from voice.voicebench import commands as voicebench
+from web.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,6 +53,7 @@ def test_readme_command_line_is_understood(command: str, monkeypatch: pytest.Mon
     for name in ("ask", "transcribe", "train"):
         monkeypatch.setattr(commands, name, understood.append)
     monkeypatch.setattr(voicebench, "run", understood.append)
+    monkeypatch.setattr("web.serve.serve", understood.append)
     assert main(shlex.split(command, comments=True)) == 0
     assert len(understood) == 1
 
@@ -60,7 +61,7 @@ def test_readme_command_line_is_understood(command: str, monkeypatch: pytest.Mon
 def test_readme_names_make_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z]+)\b", "\n".join([*SHELL, *re.findall("`.*?`", README)])))
-    assert {"ask", "test", "check", "bench"} <= named <= targets
+    assert {"talk", "ask", "test", "check", "bench"} <= named <= targets
 
 
 def test_readme_shows_python_and_commands() -> None:

@@ -83,13 +83,13 @@ def ask(
     for start in range(0, len(samples), FRAME_SAMPLES):
         conversation.listen(samples[start : start + FRAME_SAMPLES])
     times.speech_end = perf_counter()
-    conversation.end_speech()
+    conversation.end_speech(text)
     times.exact = perf_counter()
 
     parts: list[ReplyText] = []
 
     def said() -> Iterator[str]:
-        for part in conversation.reply(text):
+        for part in conversation.reply():
             times.first_token = times.first_token or perf_counter()
             parts.append(part)
             if on_reply is not None:

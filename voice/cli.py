@@ -12,17 +12,25 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from voice import commands
 from voice.voicebench.cli import add_voicebench
 
+AddCommand = Callable[[Any], None]
+"""Adds a command to the subparsers that it is given."""
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs `parley` with the given arguments, or those of the process; returns the exit status."""
-    options = _parser().parse_args(arguments)
+
+def main(arguments: Sequence[str] | None = None, *, more: Sequence[AddCommand] = ()) -> int:
+    """Runs `parley` and returns the exit status.
+
+    Args:
+        arguments: by default those of the process.
+        more: further commands, of a package that this one does not know.
+    """
+    options = _parser(more).parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="parley: %(message)s")
     try:
         options.run(options)
@@ -61,7 +69,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(more: Sequence[AddCommand]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="parley", description="A self-hosted voice assistant around Nemotron 3 Nano Omni."
     )
@@ -69,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_ask(subparsers)
     _add_transcribe(subparsers)
     _add_train(subparsers)
-    add_voicebench(subparsers, _add_model, _positive)
+    add_voicebench(subparsers, add_model_options, positive)
+    for add in more:
+        add(subparsers)
     return parser
 
 
@@ -83,7 +93,7 @@ def _add_ask(subparsers: Any) -> None:
     parser.add_argument("file", metavar="FILE", help="any sound file, or - for standard input")
     parser.add_argument("--text", default="", help="what is typed along with the speech")
     parser.add_argument("--image", type=Path, metavar="FILE", help="a picture shown along with it")
-    _add_model(parser)
+    add_model_options(parser)
     parser.add_argument(
         "--thinking", choices=("on", "off"), default="off", help="reason before answering"
     )
@@ -94,7 +104,7 @@ def _add_ask(subparsers: Any) -> None:
         "--voice", default="", metavar="NAME", help="of the reply, such as en-us+f3 (default en-us)"
     )
     parser.add_argument(
-        "--max-tokens", type=_positive, default=512, metavar="N", help="of the reply (default 512)"
+        "--max-tokens", type=positive, default=512, metavar="N", help="of the reply (default 512)"
     )
     parser.add_argument(
         "--temperature", type=float, default=0.0, metavar="T", help="0 is greedy, the default"
@@ -116,7 +126,7 @@ def _add_transcribe(subparsers: Any) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="sound files, or - for standard input"
     )
-    _add_model(parser)
+    add_model_options(parser)
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON per file: file, text, words"
     )
@@ -148,11 +158,11 @@ def _add_train(subparsers: Any) -> None:
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
-        "--threads", type=_positive, default=1, metavar="N", help="of torch on the CPU (default 1)"
+        "--threads", type=positive, default=1, metavar="N", help="of torch on the CPU (default 1)"
     )
     parser.add_argument(
         "--replicas",
-        type=_positive,
+        type=positive,
         default=1,
         metavar="N",
         help="processes that train together on the CPU, one a core (default 1)",
@@ -176,11 +186,12 @@ def _add_train(subparsers: Any) -> None:
         "--model", default="builtin", metavar="MODEL", help="to evaluate (default builtin)"
     )
     parser.add_argument(
-        "--questions", type=_positive, default=500, metavar="N", help="to ask (default 500)"
+        "--questions", type=positive, default=500, metavar="N", help="to ask (default 500)"
     )
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which model, on what, as `voice.commands.load_assistant` reads it."""
     parser.add_argument(
         "--model",
         default="builtin",
@@ -191,13 +202,14 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="of weights")
     parser.add_argument(
         "--threads",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="of torch on the CPU (default 1 for the built-in model, else all)",
     )
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """An argument that counts something."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from voice.reply import ReplyText
 
 REAL_MODEL = "nvidia/Nemotron-3-Nano-Omni-30B-A3B-Reasoning-BF16"
-BUILTIN_NOTE = (
-    "The built-in model is a small demonstration trained on synthetic voices. "
-    f"The real one: --model {REAL_MODEL} (66 GB, needs an 80 GB GPU)."
-)
+DEMONSTRATION_NOTE = "The built-in model is a small demonstration trained on synthetic voices."
+REAL_MODEL_HINT = f"--model {REAL_MODEL} (66 GB, needs an 80 GB GPU)"
+BUILTIN_NOTE = f"{DEMONSTRATION_NOTE} The real one: {REAL_MODEL_HINT}."
 BLIND_NOTE = " It has not learnt to see."
 
 
@@ -64,7 +63,7 @@ def ask(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     with closing(synthesizer) if synthesizer else nullcontext():
-        assistant = load_model(options)
+        assistant = load_assistant(options)
         question = partial(
             ask_assistant,
             assistant,
@@ -184,7 +183,7 @@ def train(options: argparse.Namespace) -> None:
 
     if options.evaluate:
         console = Console()
-        assistant = load_model(options)
+        assistant = load_assistant(options)
         evaluate.evaluate(assistant, options.questions, options.seed).print(console)
         for voice in evaluate.installed_engines():
             report = evaluate.evaluate(assistant, options.questions // 5, options.seed, voice)
@@ -238,8 +237,8 @@ def _open_image(path: Path) -> Image:
         raise UsageError(f"{path} is no picture that can be read: give a PNG or JPEG") from error
 
 
-def load_model(options: argparse.Namespace) -> Assistant:
-    """The checkpoint that the options name."""
+def load_assistant(options: argparse.Namespace) -> Assistant:
+    """The model that the options of `voice.cli.add_model_options` name, ready to use."""
     from voice import load
 
     return load(options.model, *_prepare_torch(options))

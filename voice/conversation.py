@@ -1,53 +1,44 @@
 """One conversation: what is heard goes into the decoder's state, and replies come out of it.
 
-The history lives in the state, so a turn costs the same however long the conversation is. While
-someone speaks, encoder steps are taken in as they come; those that may still change are taken in
-after a snapshot and rolled back when better ones arrive:
+The history lives in the state, so a turn costs the same however long the conversation is. A turn
+that is being spoken enters the state as it is heard (`voice.spoken_turn`); a reply is decoded on a
+fork, and becomes the history when it is promoted:
 
-    … │ opening │ final steps │ settled steps │ draft steps
-                └ clip mark   └ settled mark: the next update starts here
+    begin_turn ► listen … ► pause ► draft ┬► promote ► conclude(heard) ► the next turn
+                    ▲                     └► (dropped: nothing has happened)
+                    └──────── the user goes on ┘
 
-At the end of speech everything since the clip mark is replaced by the exact steps. What comes out
-is therefore what the model would have answered to the whole recording, however it arrived.
+Whatever else the past should be is told again from where it changes. While a reply is under way the
+state is its alone: turns and changes wait until it is concluded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL.Image import Image
 from torch import Tensor
 
-from omni_core.cache import DecoderState, Snapshot
-from streaming.encoder import EncoderStream, EncoderUpdate, StreamSettings
+from omni_core.cache import DecoderState
+from streaming.encoder import EncoderStream, StreamSettings
 from voice.assistant import Assistant
-from voice.prompt import Media, Piece, merge_pieces
-from voice.reply import ReasoningSplitter, ReplyText, TokenText
+from voice.decoding import Reply, ReplySettings
+from voice.history import Entry, History
+from voice.memory import Memory, Part, Work, finish
+from voice.prompt import Media, Piece
+from voice.reply import ReplyText
+from voice.spoken_turn import SpokenTurn
+
+T = TypeVar("T")
 
 TRANSCRIBE = "Transcribe the audio clip into text. Return only the transcription."
 """The request that NVIDIA's model card and open_asr_leaderboard use for transcription."""
 
 MAX_TRANSCRIPT_TOKENS = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplySettings:
-    """How replies are made.
-
-    Attributes:
-        thinking: whether the model reasons before it answers; reasoning is never spoken.
-        max_new_tokens: the most tokens of one reply, reasoning included.
-        temperature, top_p, repetition_penalty, seed: see ``OmniDecoder.generate``.
-    """
-
-    thinking: bool = False
-    max_new_tokens: int = 512
-    temperature: float = 0.0
-    top_p: float = 1.0
-    repetition_penalty: float = 1.0
-    seed: int | None = None
+"""Of one clip of at most 30 s."""
 
 
 class Conversation:
@@ -56,6 +47,7 @@ class Conversation:
     Args:
         assistant: the loaded model; any number of conversations share one.
         system: instructions, may be empty.
+        tools: functions the model may call, in OpenAI's form.
         settings: of all replies.
         stream: how the encoder cuts live audio.
     """
@@ -65,148 +57,402 @@ class Conversation:
         assistant: Assistant,
         *,
         system: str = "",
+        tools: Sequence[Mapping[str, Any]] = (),
         settings: ReplySettings = ReplySettings(),
         stream: StreamSettings = StreamSettings(),
     ) -> None:
         self._assistant = assistant
-        self._settings = settings
-        self.state: DecoderState = assistant.model.new_state()
-        self._stream: EncoderStream = assistant.encoder.open_stream(stream)
-        # Text that belongs in the history and goes in with the next piece.
-        self._due = assistant.prompt.session_opening(system)
-        self._clip_mark: Snapshot | None = None
-        self._settled_mark: Snapshot | None = None
-        self._speech_end: DecoderState | None = None
-        self._awaits_closing = False
+        self.settings = settings
+        self._stream_settings = stream
+        self._stream: EncoderStream | None = None
+        self._past = History(assistant, assistant.prompt.session_opening(system, tools))
+        self._turn: SpokenTurn | None = None
+        self._last_turn: SpokenTurn | None = None
+        self._reply: Reply | None = None
+        self._results: list[str] = []
+        self._waiting: list[Work[None]] = []
+        self._thinking = settings.thinking
+
+    @property
+    def state(self) -> DecoderState:
+        """The decoder's."""
+        return self._past.memory.state
 
     @property
     def is_listening(self) -> bool:
         """Whether a spoken turn has begun and not ended."""
-        return self._clip_mark is not None
+        return self._turn is not None
 
-    def begin_turn(self, images: Sequence[Image] = ()) -> None:
+    @property
+    def is_replying(self) -> bool:
+        """Whether a reply is promoted and not concluded."""
+        return self._reply is not None
+
+    @property
+    def room(self) -> int:
+        """Positions that still fit into the context."""
+        return self._past.memory.room
+
+    @property
+    def last_steps(self) -> Tensor:
+        """The sound of the spoken turn that ended last, as embeddings [steps, hidden].
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self._last_turn is None:
+            raise ValueError("there is no spoken turn to transcribe; call end_speech first")
+        return self._last_turn.steps
+
+    # --- The user's turns -------------------------------------------------------------------------
+
+    def begin_turn(self, images: Sequence[Image] = (), *, item_id: str = "") -> None:
         """Opens a spoken turn; images shown with it go before the audio. ``listen`` does it too."""
         if self.is_listening:
             raise ValueError("the turn has begun already; end it with end_speech")
-        self._take_in(self._assistant.prompt.turn_opening(images=len(images)), images)
+        opening = self._parts(self._assistant.prompt.turn_opening(images=len(images)), images)
+        if self._stream is None:
+            self._stream = self._assistant.encoder.open_stream(self._stream_settings)
         self._stream.reset()
-        self._clip_mark = self._settled_mark = self.state.snapshot()
+        self._flush_results()
+        self._turn = SpokenTurn(self._assistant, self._stream, opening, item_id)
+        if self._reply is None:
+            self._turn.enter(self._past.memory)
 
     def listen(self, samples: np.ndarray | Tensor) -> None:
         """Hears the next samples of the turn: float32 mono 16 kHz, any number.
 
         Raises:
             ValueError: audio of another kind; the turn is as it was.
+            ContextFull: no room: ``make_room``, which also takes the turn in again.
         """
         if not self.is_listening:
             self.begin_turn()
-        self._apply(self._stream.feed(samples))
+        assert self._turn is not None
+        self._turn.listen(samples)
 
-    def end_speech(self) -> None:
-        """The speaker has finished: drafts are replaced by the exact steps of the whole turn."""
-        if not self.is_listening:
-            raise ValueError("nothing was said; call listen with audio first")
-        self._apply(self._stream.flush())
-        self._clip_mark = self._settled_mark = None
-        self._speech_end = self.state.fork()
-        self._awaits_closing = True
+    def pause(self) -> None:
+        """Drafts are replaced by the exact steps of the turn so far; it may still go on."""
+        self._open_turn().encode_exactly()
 
-    def transcribe(self) -> str:
-        """What the model heard in the last spoken turn, decoded on a fork: no trace is left."""
-        if self._speech_end is None:
-            raise ValueError("there is no spoken turn to transcribe; call end_speech first")
-        prompt = self._assistant.prompt
-        twin = self._speech_end.fork()
-        request = prompt.turn_closing(TRANSCRIBE) + prompt.reply_opening(thinking=False)
-        self._assistant.model.prefill(twin, tokens=prompt.encode(request))
-        settings = ReplySettings(max_new_tokens=MAX_TRANSCRIPT_TOKENS)
-        return "".join(text.content for text in self._decode(twin, settings)).strip()
+    def end_speech(self, text: str = "") -> None:
+        """The speaker has finished: the turn, and what was typed with it, is history.
+
+        Raises:
+            ContextFull: as in ``listen``; the turn is still open.
+        """
+        turn = self._open_turn()
+        turn.encode_exactly()
+        if turn.mark is None and self._reply is None:
+            turn.enter(self._past.memory)  # it had left for want of room
+        closing = self._assistant.prompt.turn_closing(text)
+        self._turn, self._last_turn = None, turn
+        entry = Entry(turn.item_id, (*turn.opening, turn.steps, closing), mark=turn.mark)
+        self._thinking = self._assistant.prompt.thinking_after(text, self.settings.thinking)
+        if turn.mark is None:  # a reply is under way
+            self._waiting.append(self.add(entry))
+        else:
+            self._past.note(entry)
+            self._past.memory.tell(closing)
+
+    def discard_turn(self) -> None:
+        """What was said of the turn was not meant: nothing is left of it."""
+        self._open_turn().leave()
+        self._turn = None
+
+    def fork_turn(self) -> Memory | None:
+        """A memory of the history and the open turn, to be used up; None if that is set aside."""
+        return None if self._open_turn().mark is None else self._past.memory.fork()
+
+    def embed(self, samples: np.ndarray) -> Tensor:
+        """A sound as embeddings [steps, hidden]; nothing of it is told."""
+        return self._assistant.embed_audio(samples)
 
     def type_turn(self, text: str, images: Sequence[Image] = ()) -> None:
         """Takes in a typed turn instead of a spoken one."""
         if self.is_listening:
             raise ValueError("a spoken turn is under way; end it with end_speech")
-        self._take_in(self._assistant.prompt.user_turn(text, images=len(images)), images)
-        self._speech_end = None
+        finish(self.add(self.user_entry(text, images=images)))
+        self._past.memory.settle()
+        self._last_turn = None
+        self._thinking = self._assistant.prompt.thinking_after(text, self.settings.thinking)
 
-    def reply(self, text: str = "") -> Iterator[ReplyText]:
-        """Answers the turn, token by token; ``text`` is what was typed along with the speech.
+    def transcribe(self) -> str:
+        """What the model heard in the last spoken turn; no trace of the question is left."""
+        return "".join(self.transcribing(self.last_steps)).strip()
+
+    def transcribing(self, steps: Tensor) -> Iterator[str]:
+        """What a spoken turn says, token by token, asked of a memory that knows nothing else.
+
+        Args:
+            steps: embeddings of its sound [steps, hidden]; each clip of 30 s is asked for alone.
+        """
+        prompt = self._assistant.prompt
+        encoder = self._assistant.encoder
+        settings = ReplySettings(max_new_tokens=MAX_TRANSCRIPT_TOKENS)
+        opening, closing = "".join(map(str, prompt.turn_opening())), prompt.turn_closing(TRANSCRIBE)
+        clips = steps.split(encoder.count_steps(encoder.clip_samples))
+        for number, clip in enumerate(clips):
+            if number:
+                yield " "
+            memory = Memory(self._assistant)
+            memory.tell(prompt.session_opening(), opening, clip, closing)
+            for part in Reply(self._assistant, memory, settings).decode():
+                yield part.content
+
+    # --- The assistant's --------------------------------------------------------------------------
+
+    def reply(self) -> Iterator[ReplyText]:
+        """Answers, token by token.
 
         The history then holds the reply as later turns see it: without reasoning and, where the
         consumer stopped early, as far as it came.
         """
-        prompt = self._assistant.prompt
-        thinking = prompt.thinking_after(text, self._settings.thinking)
-        if self._awaits_closing:
-            self._due += prompt.turn_closing(text)
-            self._awaits_closing = False
-        if self._due:
-            self._take_in([])
-        turn_end = self.state.snapshot()
-        self._take_in([prompt.reply_opening(thinking)])
-        said: list[str] = []
-        finished = False
+        reply = self.draft()
+        self.promote(reply)
+        completed = False
         try:
-            for part in self._decode(self.state, replace(self._settings, thinking=thinking)):
-                said.append(part.content)
-                yield part
-            finished = True
+            for part in reply.decode():
+                if part.reasoning or part.content:
+                    yield part
+            completed = True
         finally:
-            if finished and not thinking:
-                self._due = prompt.reply_closing()
-            else:
-                self.state.rollback(turn_end)
-                self._due = prompt.reply_turn("".join(said))
+            finish(self.conclude(reply, reply.content, is_complete=completed))
 
-    def _apply(self, update: EncoderUpdate) -> None:
-        """Puts an update's steps in the place of those from its first step on."""
-        if not len(update.steps):
+    def draft(
+        self,
+        *,
+        with_turn: bool = True,
+        settings: ReplySettings | None = None,
+        instructions: str = "",
+        script: str = "",
+    ) -> Reply:
+        """Opens a reply on a fork: what is decoded there has no effect until it is promoted.
+
+        Args:
+            with_turn: whether it answers the turn that is open; else that is left aside.
+            settings: of this reply.
+            instructions: further ones, which only this reply obeys.
+            script: what it says, if that is known already.
+
+        Raises:
+            ContextFull: there is no room for a reply.
+        """
+        if self._reply is not None:
+            raise ValueError("a reply is under way; conclude it first")
+        self._flush_results()
+        if self._turn is not None and not with_turn:
+            self._turn.leave()
+        memory = self._past.memory.fork()
+        thinking = self._thinking
+        audio = self._past.audio_positions
+        before = self._past.entries[-1].mark
+        if self._turn is not None and with_turn:
+            memory.tell(self._assistant.prompt.turn_closing())
+            thinking = self.settings.thinking
+            audio, before = audio + len(self._turn.steps), self._turn.mark
+        settings = replace(settings or self.settings, thinking=thinking)
+        preface = self._assistant.prompt.system_turn(instructions) if instructions else ""
+        reply = Reply(self._assistant, memory, settings, self._past.memory, preface, script)
+        reply.audio_positions = audio
+        reply.cached_positions = before.snapshot.position if before else 0
+        return reply
+
+    def promote(self, reply: Reply) -> None:
+        """Makes a draft the reply: its memory is the conversation's from now on."""
+        self._reply, self._past.memory = reply, reply.memory
+
+    def withdraw(self, reply: Reply, item_id: str = "") -> None:
+        """The user goes on with the turn that was answered: reply and end never were.
+
+        Args:
+            reply: promoted, and not heard.
+            item_id: of the item that the turn becomes now.
+        """
+        assert reply is self._reply
+        assert reply.base is not None
+        self._past.memory, self._reply = reply.base, None
+        self.reopen_turn(item_id)
+        finish(self._do_waiting())
+
+    def reopen_turn(self, item_id: str = "") -> None:
+        """The turn that ended last goes on; nothing came after it."""
+        assert self._last_turn is not None
+        assert self._past.entries[-1].item_id == self._last_turn.item_id
+        self._past.entries.pop()
+        self._past.memory.due = ""
+        self._turn, self._last_turn = self._last_turn, None
+        self._turn.item_id = item_id
+
+    def conclude(
+        self,
+        reply: Reply,
+        heard: str,
+        *,
+        is_complete: bool,
+        calls: Sequence[Mapping[str, Any]] = (),
+        item_id: str = "",
+        results: Sequence[str] = (),
+    ) -> Work[None]:
+        """Ends the reply: what is left of it in the history is what was heard.
+
+        Args:
+            reply: the one that was promoted.
+            heard: the words that were heard, without calls.
+            is_complete: whether these are all its words, and its calls have been made.
+            calls: functions it has called, in OpenAI's form.
+            item_id: of the item that it becomes.
+            results: what the calls returned, if they have been made.
+        """
+        prompt = self._assistant.prompt
+        assert reply is self._reply
+        self._reply = None
+        if is_complete and reply.is_plain:
+            closing = prompt.reply_closing()
+            parts: tuple[Part, ...] = (prompt.reply_opening(False), tuple(reply.tokens), closing)
+            self._past.memory.tell(closing)
+        else:
+            parts = (prompt.reply_turn(heard, calls),) if heard or calls or is_complete else ()
+            self._past.memory.rewind(reply.start)
+            self._past.memory.tell(*parts)
+        self._past.note(Entry(item_id, parts, opens_turn=False, mark=reply.start))
+        self._results += results
+        yield from self._do_waiting()
+
+    # --- The past ---------------------------------------------------------------------------------
+
+    def user_entry(
+        self,
+        text: str = "",
+        *,
+        images: Sequence[Image] = (),
+        audios: Sequence[np.ndarray] = (),
+        item_id: str = "",
+    ) -> Entry:
+        """The entry of a whole turn of the user's.
+
+        Raises:
+            ValueError: audio or an image that cannot be used.
+            MissingPart: the checkpoint cannot hear or see.
+        """
+        prompt = self._assistant.prompt
+        pieces = prompt.user_turn(text, images=len(images), audios=len(audios))
+        return Entry(item_id, self._parts(pieces, images, audios))
+
+    def assistant_entry(
+        self, text: str, calls: Sequence[Mapping[str, Any]] = (), *, item_id: str = ""
+    ) -> Entry:
+        """The entry of a reply that was not decoded here."""
+        turn = self._assistant.prompt.reply_turn(text, calls)
+        return Entry(item_id, (turn,), opens_turn=False)
+
+    def system_entry(self, text: str, *, item_id: str = "") -> Entry:
+        """The entry of instructions that come after the first turn."""
+        return Entry(item_id, (self._assistant.prompt.system_turn(text),))
+
+    def add(self, entry: Entry, after: str | None = None) -> Work[None]:
+        """Puts an entry behind the one of the item `after`, or at the end, before an open turn.
+
+        Raises:
+            ContextFull: no room; nothing was added.
+        """
+        if self._reply is not None:
+            self._waiting.append(self.add(entry, after))
+        elif after is None or after == self._past.entries[-1].item_id:
+            self._flush_results()
+            yield from self._change(self._past.append(entry))
+        else:
+            yield from self._change(self._past.insert(self._past.index(after) + 1, entry))
+
+    def add_result(self, result: str) -> None:
+        """Takes the result of a call; all that come in a row are told as one turn."""
+        self._results.append(result)
+
+    def delete(self, item_id: str) -> Work[None]:
+        """Makes an item never have been."""
+        if self._reply is not None:
+            self._waiting.append(self.delete(item_id))
             return
-        assert self._clip_mark is not None
-        assert self._settled_mark is not None
-        embeddings = self._assistant.project(update.steps)
-        final, settled = update.num_final, max(update.num_final, update.num_settled)
-        self.state.rollback(self._clip_mark if final else self._settled_mark)
-        if final:
-            self._take_embeddings(embeddings[:final])
-            self._clip_mark = self._settled_mark = self.state.snapshot()
-        if settled > final:
-            self._take_embeddings(embeddings[final:settled])
-            self._settled_mark = self.state.snapshot()
-        if len(embeddings) > settled:
-            self._take_embeddings(embeddings[settled:])
+        yield from self._change(self._past.delete(self._past.index(item_id)))
 
-    def _take_in(self, pieces: Sequence[Piece], images: Sequence[Image] = ()) -> None:
-        """Takes in what is due, then ``pieces``: text as tokens, places as their embeddings."""
-        for piece in merge_pieces([self._due, *pieces]):
-            if isinstance(piece, Media):
-                self._take_embeddings(self._assistant.embed_image(images[piece.index]))
-            else:
-                tokens = self._assistant.prompt.encode(piece)
-                self._assistant.model.prefill(self.state, tokens=tokens)
-        self._due = ""
+    def rewrite(
+        self, item_id: str, text: str, calls: Sequence[Mapping[str, Any]] = ()
+    ) -> Work[None]:
+        """Makes a reply one that says `text` alone."""
+        if self._reply is not None:
+            self._waiting.append(self.rewrite(item_id, text, calls))
+            return
+        parts = (self._assistant.prompt.reply_turn(text, calls),) if text or calls else ()
+        entry = Entry(item_id, parts, opens_turn=False)
+        yield from self._change(self._past.replace(self._past.index(item_id), entry))
 
-    def _take_embeddings(self, embeddings: Tensor) -> None:
-        self._assistant.model.prefill(self.state, embeddings=embeddings)
+    def instruct(self, system: str, tools: Sequence[Mapping[str, Any]] = ()) -> Work[None]:
+        """Gives other instructions and tools, as if they had been so from the start."""
+        if self._reply is not None:
+            self._waiting.append(self.instruct(system, tools))
+            return
+        opening = self._assistant.prompt.session_opening(system, tools)
+        if self._past.entries[0].parts != (opening,):
+            entry = Entry("", (opening,), opens_turn=False)
+            yield from self._change(self._past.replace(0, entry))
 
-    def _decode(self, state: DecoderState, settings: ReplySettings) -> Iterator[ReplyText]:
-        """Generates on ``state`` and splits what comes into reasoning and content."""
-        tokenizer = self._assistant.tokenizer
-        text, splitter = TokenText(tokenizer), ReasoningSplitter(settings.thinking)
-        tokens = self._assistant.model.generate(
-            state,
-            max_new_tokens=settings.max_new_tokens,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            repetition_penalty=settings.repetition_penalty,
-            seed=settings.seed,
-            stop=self._assistant.stop_token_ids,
-            forbidden=self._assistant.prompt.media_token_ids,
-        )
-        for token in tokens:
-            part = splitter.feed(text.feed(token))
-            if part.reasoning or part.content:
-                yield part
-        for part in (splitter.feed(text.flush()), splitter.flush()):
-            if part.reasoning or part.content:
-                yield part
+    def make_room(self) -> Work[list[str]]:
+        """Drops the oldest turns until the rest fills at most half of the context.
+
+        The instructions and the open turn stay. The rest is told again, which takes as long as it
+        would have taken to tell it first.
+
+        Returns:
+            The items that were dropped.
+        """
+        assert self._reply is None, "a reply is bounded by the room there is"
+        spoken = len(self._turn.steps) if self._turn else 0
+        positions = self.state.limit // 2 - spoken
+        return (yield from self._change(self._past.trim(positions)))
+
+    def _change(self, work: Work[T]) -> Work[T]:
+        """Changes the past; an open turn comes after it all."""
+        if self._turn is not None:
+            self._turn.leave()
+        try:
+            return (yield from work)
+        finally:
+            if self._turn is not None:
+                self._turn.enter(self._past.memory)
+
+    def _do_waiting(self) -> Work[None]:
+        self._flush_results()
+        waiting, self._waiting = self._waiting, []
+        for work in waiting:
+            yield from work
+        if self._turn is not None and self._turn.mark is None:
+            self._turn.enter(self._past.memory)
+
+    def _flush_results(self) -> None:
+        """Tells the results of calls, as one turn."""
+        if self._results and self._reply is None:
+            results, self._results = self._results, []
+            turn = self._assistant.prompt.tool_turn(results)
+            finish(self._change(self._past.append(Entry("", (turn,), opens_turn=False))))
+
+    def _open_turn(self) -> SpokenTurn:
+        if self._turn is None:
+            raise ValueError("nothing was said; call listen with audio first")
+        return self._turn
+
+    def _parts(
+        self,
+        pieces: Sequence[Piece],
+        images: Sequence[Image] = (),
+        audios: Sequence[np.ndarray] = (),
+    ) -> tuple[Part, ...]:
+        def part(piece: Piece) -> Part:
+            match piece:
+                case Media(kind="image", index=index):
+                    return self._assistant.embed_image(images[index])
+                case Media(index=index):
+                    return self._assistant.embed_audio(audios[index])
+                case _:
+                    return piece
+
+        return tuple(map(part, pieces))

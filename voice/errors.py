@@ -2,6 +2,7 @@
 
 ```text
 VoiceError
+├── EngineDied      the thread that a session lives on has died
 ├── MissingPart     the checkpoint has no sound encoder, or no vision tower
 └── TemplateError   the checkpoint's chat template does not do what a conversation needs
 ```
@@ -13,6 +14,10 @@ A checkpoint that cannot be loaded is `omni_core.weights.CheckpointError`; input
 
 class VoiceError(Exception):
     """Base of the errors that are `voice`'s own."""
+
+
+class EngineDied(VoiceError):
+    """A thread that serves all sessions has died; its exception is the cause."""
 
 
 class MissingPart(VoiceError):

@@ -161,9 +161,17 @@ class Prompt:
             self.render([*messages, _USER], tools, reply=False), self._turn([], _USER)
         )
 
-    def user_turn(self, text: str = "", *, images: int = 0, videos: int = 0) -> list[Piece]:
-        """A whole typed turn: its media first, then its text."""
-        return _split_media(self._turn([], _user(text, images=images, videos=videos)))
+    def user_turn(
+        self, text: str = "", *, images: int = 0, videos: int = 0, audios: int = 0
+    ) -> list[Piece]:
+        """A whole turn that comes at once: its media first, then its text."""
+        return _split_media(
+            self._turn([], _user(text, images=images, videos=videos, audios=audios))
+        )
+
+    def system_turn(self, text: str) -> str:
+        """Instructions that come after the first turn."""
+        return self._turn([], {"role": "system", "content": text})
 
     def turn_opening(self, *, images: int = 0, videos: int = 0) -> list[Piece]:
         """A spoken turn up to and including `<so_start>`."""

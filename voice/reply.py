@@ -68,7 +68,8 @@ class ReasoningSplitter:
     """
 
     def __init__(self, thinking: bool) -> None:
-        self._reasons = thinking
+        self.reasons = thinking
+        """Whether the text read last is reasoning."""
         self._buffer = ""
         self._started = False
 
@@ -87,14 +88,14 @@ class ReasoningSplitter:
         parts = {True: "", False: ""}
         start = 0
         for tag in _THINK_TAG.finditer(self._buffer, 0, end):
-            parts[self._reasons] += self._take(self._buffer[start : tag.start()]).rstrip()
-            self._reasons = tag[0] == "<think>"
+            parts[self.reasons] += self._take(self._buffer[start : tag.start()]).rstrip()
+            self.reasons = tag[0] == "<think>"
             self._started = False
             start = tag.end()
         text = self._buffer[start:end]
         # Blanks at the end wait: they belong to the text only when more of it follows.
         kept = text.rstrip()
-        parts[self._reasons] += self._take(kept)
+        parts[self.reasons] += self._take(kept)
         self._buffer = self._buffer[start + len(kept) :]
         return ReplyText(reasoning=parts[True], content=parts[False])
 

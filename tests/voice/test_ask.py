@@ -54,8 +54,8 @@ def speech() -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, 20_000).astype(np.float32)
 
 
-def replied(conversation: Conversation, text: str = "") -> str:
-    return "".join(part.content for part in conversation.reply(text)).strip()
+def replied(conversation: Conversation) -> str:
+    return "".join(part.content for part in conversation.reply()).strip()
 
 
 def test_answer_is_that_of_the_whole_recording(assistant: Assistant, speech: np.ndarray) -> None:
@@ -90,8 +90,8 @@ def test_text_and_image_reach_the_model(assistant: Assistant, speech: np.ndarray
     expected = Conversation(assistant, settings=SHORT)
     expected.begin_turn([picture])
     expected.listen(speech)
-    expected.end_speech()
-    assert answer.reply == replied(expected, "Be brief.") != plain.reply
+    expected.end_speech("Be brief.")
+    assert answer.reply == replied(expected) != plain.reply
 
 
 def test_reply_is_handed_over_while_it_comes(assistant: Assistant, speech: np.ndarray) -> None:

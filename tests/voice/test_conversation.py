@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from streaming.encoder import StreamSettings
+from tests.voice.talk import Scripted
 from tests.voice.tiny import write_tiny
 from voice import load
 from voice.conversation import Conversation, ReplySettings
+from voice.memory import finish
 
 SPEECH = np.random.default_rng(0).normal(0, 0.1, 16_000 * 2).astype(np.float32)
 FAST = StreamSettings(chunk_ms=160, left_ms=800, right_ms=160)
@@ -22,19 +24,19 @@ def assistant(tmp_path_factory):
     return load(write_tiny(tmp_path_factory.mktemp("tiny")))
 
 
-def heard(assistant, samples, sizes=(320,), **options):
+def heard(assistant, samples, sizes=(320,), text="", **options):
     conversation = Conversation(assistant, settings=SHORT, stream=FAST, **options)
     start = 0
     while start < len(samples):
         for size in sizes:
             conversation.listen(samples[start : start + size])
             start += size
-    conversation.end_speech()
+    conversation.end_speech(text)
     return conversation
 
 
-def reply_of(conversation, text=""):
-    return "".join(part.content for part in conversation.reply(text))
+def reply_of(conversation):
+    return "".join(part.content for part in conversation.reply())
 
 
 def told(assistant, pieces, **media):
@@ -67,8 +69,6 @@ def test_speech_beyond_a_clip_equals_the_whole(assistant):
 
 
 def test_reply_follows_the_rendered_prompt(assistant):
-    conversation = heard(assistant, SPEECH, system="Be brief.")
-    reply_of(conversation, "What was that?")
     messages = [
         {"role": "system", "content": "Be brief."},
         {
@@ -78,12 +78,11 @@ def test_reply_follows_the_rendered_prompt(assistant):
     ]
     pieces = assistant.prompt.pieces(messages, thinking=False)
     first = told(assistant, pieces, audios=[SPEECH]).argmax()
-    again = heard(assistant, SPEECH, system="Be brief.")
-    list_of_tokens = _tokens_of(again, "What was that?")
-    assert list_of_tokens[0] == int(first)
+    conversation = heard(assistant, SPEECH, text="What was that?", system="Be brief.")
+    assert _tokens_of(conversation)[0] == int(first)
 
 
-def _tokens_of(conversation, text=""):
+def _tokens_of(conversation):
     """Tokens of a reply, read off the decoder."""
     tokens = []
     model = conversation._assistant.model
@@ -96,7 +95,7 @@ def _tokens_of(conversation, text=""):
 
     model.generate = record
     try:
-        reply_of(conversation, text)
+        reply_of(conversation)
     finally:
         del model.generate
     return tokens
@@ -157,6 +156,57 @@ def test_reasoning_is_not_in_the_history(assistant):
     ]
     expected = told(assistant, assistant.prompt.pieces(messages, reply=False))
     torch.testing.assert_close(conversation.state.logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_reasoning_ends_with_its_budget(assistant, monkeypatch):
+    Scripted(assistant, monkeypatch).replies = ["one two three four five six"]
+    settings = ReplySettings(thinking=True, thinking_budget=3, max_new_tokens=12)
+    conversation = Conversation(assistant, settings=settings)
+    conversation.type_turn("hello")
+    reply = conversation.draft()
+    parts = list(reply.decode())
+    assert reply.reasoning_tokens == 3
+    assert len(reply.tokens) > 3
+    assert "".join(part.content for part in parts)
+    last_thought = max(i for i, part in enumerate(parts) if part.reasoning)
+    assert not any(part.content for part in parts[:last_thought])
+
+
+def test_dropped_draft_leaves_no_trace(assistant):
+    conversation = heard(assistant, SPEECH)
+    before = conversation.state.logits.clone()
+    list(conversation.draft().decode())
+    assert torch.equal(conversation.state.logits, before)
+    assert reply_of(conversation) == reply_of(heard(assistant, SPEECH))
+
+
+def test_turn_that_goes_on_after_a_pause_equals_the_whole(assistant):
+    conversation = Conversation(assistant, settings=SHORT, stream=FAST)
+    for part in np.split(SPEECH, [9000, 15_000, 26_000]):
+        conversation.listen(part)
+        conversation.pause()
+        list(conversation.draft().decode())
+    conversation.end_speech()
+    assert reply_of(conversation) == reply_of(heard(assistant, SPEECH))
+
+
+def test_history_can_be_changed_with_and_without_snapshots(assistant):
+    def typed(texts):
+        conversation = Conversation(assistant)
+        for text in texts:
+            finish(conversation.add(conversation.user_entry(text, item_id=text)))
+        return conversation
+
+    texts = [f"number {index}" for index in range(12)]
+    for gone in (texts[1], texts[10]):
+        changed = typed(texts)
+        finish(changed.delete(gone))
+        finish(changed.add(changed.user_entry("new", item_id="new"), after=texts[5]))
+        kept = [text for text in texts if text != gone]
+        fresh = typed([*kept[: kept.index(texts[5]) + 1], "new", *kept[kept.index(texts[5]) + 1 :]])
+        for conversation in (changed, fresh):
+            conversation.type_turn("end")
+        torch.testing.assert_close(changed.state.logits, fresh.state.logits, rtol=1e-4, atol=1e-4)
 
 
 def test_image_shown_with_speech_comes_before_it(assistant):

@@ -224,7 +224,7 @@ def _engine(options: argparse.Namespace, settings: RunSettings) -> Engine:
     from importlib.resources import files
 
     from omni_core.weights import checkpoint_directory
-    from voice.commands import load_model
+    from voice.commands import load_assistant
     from voice.voicebench.local_engine import LocalEngine
 
     directory = (
@@ -232,7 +232,7 @@ def _engine(options: argparse.Namespace, settings: RunSettings) -> Engine:
         if options.model == "builtin"
         else checkpoint_directory(options.model)
     )
-    return LocalEngine(load_model(options), settings, directory)
+    return LocalEngine(load_assistant(options), settings, directory)
 
 
 def _judge(options: argparse.Namespace) -> Judge:

@@ -1,0 +1,183 @@
+"""Functions that a session runs: told, slow, failing, interrupted; and timers."""
+
+import pytest
+import torch
+
+from tests.voice.talk import (
+    FAST,
+    Call,
+    CountingVoice,
+    HeldExecutor,
+    Scripted,
+    assistant_said,
+    told_whole,
+    user,
+)
+from tests.voice.tiny import write_tiny
+from voice import load
+from voice import session_events as events
+from voice.decoding import ReplySettings
+from voice.engine import Engine
+from voice.responder import FILLER
+from voice.session_settings import SessionSettings
+from voice.tools import BUILTIN_TOOLS, Tool
+
+SETTINGS = SessionSettings(reply=ReplySettings(max_new_tokens=80), stream=FAST)
+CALL = "<tool_call>\n<function=look>\n</function>\n</tool_call>\n"
+MESSAGE = {"type": "function", "function": {"name": "look", "arguments": {}}}
+
+
+@pytest.fixture(scope="module")
+def assistant(tmp_path_factory):
+    return load(write_tiny(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture
+def script(assistant, monkeypatch):
+    return Scripted(assistant, monkeypatch)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def held():
+    return HeldExecutor()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def open_call(assistant, held, clock, tool, **options):
+    engine = Engine(assistant, open_voice=CountingVoice, tool_executor=held, clock=clock)
+    tools = [Tool(name="look", description="Looks.", run=tool)] if tool else BUILTIN_TOOLS
+    return Call(engine, settings=SETTINGS, tools=tools, **options)
+
+
+def expected(assistant, call, first, result, last):
+    messages = [
+        user(),
+        assistant_said(first, [MESSAGE]),
+        {"role": "tool", "content": result},
+        *([assistant_said(last)] if last else []),
+    ]
+    functions = [tool.function for tool in call.session._core.tools.values()]
+    return told_whole(assistant, messages, call.turns(), tools=functions)
+
+
+def close(actual, wanted):
+    """Compares logits."""
+    torch.testing.assert_close(actual, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_result_goes_back_to_the_model(assistant, script, held, clock):
+    call = open_call(assistant, held, clock, lambda: {"seen": 3})
+    script.replies = [f"Let me look.\n{CALL}", "Three."]
+    call.ask()
+    assert len(held.held) == 1
+    assert call.of(events.ResponseDone) == []
+    held.release()
+    call.silence(2500)
+    assert [e.text for e in call.of(events.OutputTextDone)] == ["Let me look.", "Three."]
+    assert len(call.of(events.ResponseDone)) == 1
+    assert FILLER not in call.session._responder._speaker._voice.spoken
+    call.check_ladder()
+    close(call.logits(), expected(assistant, call, "Let me look.", '{"seen": 3}', "Three."))
+
+
+def test_failing_tool_is_told_to_the_model(assistant, script, held, clock):
+    def fail():
+        raise RuntimeError("no light")
+
+    call = open_call(assistant, held, clock, fail)
+    script.replies = [CALL, "I cannot see."]
+    call.ask()
+    held.release()
+    call.silence(2500)
+    result = "Error: look failed: no light"
+    call.check_ladder()
+    close(call.logits(), expected(assistant, call, "", result, "I cannot see."))
+
+
+@pytest.mark.parametrize("playback", ["pulled", "pushed"])
+def test_slow_tool_is_bridged_by_a_word(assistant, script, held, clock, playback):
+    call = open_call(assistant, held, clock, lambda: "three", playback=playback)
+    script.replies = [CALL, "Three."]
+    call.ask()
+    call.silence(2500)
+    assert call.session._responder._speaker._voice.spoken == [FILLER]
+    held.release()
+    call.silence(2000)
+    assert call.session._responder._speaker._voice.spoken == [FILLER, "Three."]
+    call.check_ladder()
+    close(call.logits(), expected(assistant, call, "", "three", "Three."))
+
+
+def test_tool_that_never_returns_is_given_up(assistant, script, held, clock):
+    call = open_call(assistant, held, clock, lambda: "three")
+    script.replies = [CALL, "Sorry."]
+    call.ask()
+    clock.now += 31
+    call.silence(2500)
+    assert call.of(events.OutputTextDone)[-1].text == "Sorry."
+    held.release()
+    call.silence(100)
+    result = "Error: look failed: it has not returned within 30 s"
+    call.check_ladder()
+    close(call.logits(), expected(assistant, call, "", result, "Sorry."))
+
+
+def test_interrupted_tool_is_known_to_have_been_called(assistant, script, held, clock):
+    call = open_call(assistant, held, clock, lambda: "three")
+    script.replies = [f"Let me look.\n{CALL}", ""]
+    call.ask()
+    call.silence(300)
+    call.session.cancel_response()
+    held.release()
+    call.engine.run()
+    heard = call.of(events.ItemTruncated)[0].heard
+    messages = [
+        user(),
+        assistant_said(heard, [MESSAGE]),
+        {"role": "tool", "content": "Error: look failed: the user interrupted it"},
+    ]
+    call.session._core.order(
+        call.session._core.model.change(lambda c: iter([c._flush_results()]), print)
+    )
+    functions = [tool.function for tool in call.session._core.tools.values()]
+    close(call.logits(), told_whole(assistant, messages, call.turns(), tools=functions))
+
+
+def test_malformed_call_is_told_to_the_model(assistant, script, held, clock):
+    call = open_call(assistant, held, clock, lambda: "three")
+    script.replies = ["<tool_call>\n<function=fly>\n</function>\n</tool_call>", "I cannot."]
+    call.ask()
+    call.silence(2500)
+    assert held.held == []
+    assert call.of(events.FunctionCallArguments) == []
+    assert [each.kind for each in call.of(events.ResponseDone)[0].response.output] == ["message"]
+    assert call.of(events.OutputTextDone)[-1].text == "I cannot."
+
+
+def test_timer_speaks_when_it_is_over(assistant, script, held, clock):
+    call = open_call(assistant, held, clock, None)
+    script.replies = [
+        "<tool_call>\n<function=set_timer>\n<parameter=seconds>\n60\n</parameter>\n</function>\n"
+        "</tool_call>",
+        "It is set.",
+    ]
+    call.ask()
+    held.release()
+    call.silence(2500)
+    clock.now += 59
+    call.silence(100)
+    assert len(call.of(events.ResponseDone)) == 1
+    clock.now += 2
+    call.silence(1500)
+    assert call.of(events.OutputTextDone)[-1].text == "Your timer is over."

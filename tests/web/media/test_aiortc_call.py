@@ -1,0 +1,206 @@
+"""A real call between two peers in one process: aiortc on both ends, real Opus, real UDP."""
+
+import asyncio
+import contextlib
+import threading
+
+import numpy as np
+import pytest
+from aiortc import RTCRtpReceiver
+from aiortc.mediastreams import MediaStreamTrack
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
+from aiortc.rtcicetransport import RTCIceGatherer, RTCIceTransport
+from av import AudioFrame
+
+from tests.web.media.network import (
+    HeardSink,
+    ToneSource,
+    accept,
+    new_peer,
+    offer_of,
+    pitch,
+    tone,
+    until,
+)
+from web.media.aiortc_call import JITTER_BUFFER, AiortcCall
+from web.media.interface import CallHandlers, MediaSettings, OfferError
+
+
+class Handlers:
+    """Keeps what a call tells."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.opened = False
+        self.reasons: list[str] = []
+
+    def as_handlers(self) -> CallHandlers:
+        return CallHandlers(
+            message=self.messages.append, opened=self._open, closed=self.reasons.append
+        )
+
+    def _open(self) -> None:
+        self.opened = True
+
+
+class MicrophoneTrack(MediaStreamTrack):
+    """A tone of 450 Hz: nine periods in each 20 ms."""
+
+    kind = "audio"
+    _index = 0
+
+    async def recv(self) -> AudioFrame:
+        await asyncio.sleep(0.02)
+        samples = (tone(450, 0.02, 48_000) * 32767).astype(np.int16)
+        frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.sample_rate = 48_000
+        frame.pts = self._index * 960
+        self._index += 1
+        return frame
+
+
+def call(sink=None, source=None, **settings) -> tuple[AiortcCall, Handlers]:
+    handlers = Handlers()
+    made = AiortcCall(
+        sink or HeardSink(),
+        source or ToneSource(1000),
+        handlers.as_handlers(),
+        MediaSettings(**settings),
+    )
+    return made, handlers
+
+
+def test_aiortc_has_the_jitter_buffer_that_is_replaced():
+    async def attribute() -> bool:
+        transport = RTCDtlsTransport(
+            RTCIceTransport(RTCIceGatherer()), [RTCCertificate.generateCertificate()]
+        )
+        return hasattr(RTCRtpReceiver("audio", transport), JITTER_BUFFER)
+
+    assert asyncio.run(attribute())
+
+
+def test_call_carries_sound_and_messages_both_ways():
+    asyncio.run(sound_and_messages())
+
+
+async def sound_and_messages() -> None:
+    sink, source = HeardSink(), ToneSource(1000)
+    served, handlers = call(sink, source)
+    peer = new_peer()
+    peer.addTrack(MicrophoneTrack())
+    channel = peer.createDataChannel("oai-events")
+    heard: list[np.ndarray] = []
+    received: list[str] = []
+    channel.on("message", received.append)
+    tracks: list[MediaStreamTrack] = []
+    peer.on("track", tracks.append)
+
+    async def listen() -> None:
+        while sum(map(len, heard)) < 48_000:
+            frame = await tracks[0].recv()
+            heard.append(frame.to_ndarray().reshape(-1, 2)[:, 0] / 32768)
+
+    served.send("before the channel is open")
+    await accept(peer, await served.answer(await offer_of(peer)))
+    await until(lambda: handlers.opened)
+    channel.send("hello")
+    served.send("after")
+    await asyncio.wait_for(listen(), 10)
+    await until(lambda: len(sink.samples) >= 16_000)
+    assert received == ["before the channel is open", "after"]
+    assert handlers.messages == ["hello"]
+    assert pitch(np.concatenate(heard)[-24_000:], 48_000) == pytest.approx(1000, abs=3)
+    assert pitch(sink.samples[-8000:], 16_000) == pytest.approx(450, abs=8)
+    assert served.statistics.packets > 40
+    assert source.position == served.statistics.sent_packets * 480
+
+    await peer.close()
+    await until(lambda: handlers.reasons)
+    await served.close()
+    assert len(handlers.reasons) == 1
+
+
+def test_peer_that_says_nothing_more_is_given_up():
+    async def vanish() -> None:
+        served, handlers = call(dead_after_s=1.0)
+        peer = new_peer()
+        peer.createDataChannel("oai-events")
+        peer.addTransceiver("audio", direction="recvonly")
+        await accept(peer, await served.answer(await offer_of(peer)))
+        await until(lambda: handlers.opened)
+        # As if the machine were switched off: not a word more, nor a goodbye.
+        transport = peer.sctp.transport.transport
+        transport._send = transport._connection.send = lambda data: asyncio.sleep(0)
+        await until(lambda: handlers.reasons)
+        assert "nothing came" in handlers.reasons[0]
+        await peer.close()
+
+    asyncio.run(vanish())
+
+
+def test_peer_that_never_connects_is_given_up():
+    async def wait() -> None:
+        served, handlers = call(connect_timeout_s=0.1)
+        peer = new_peer()
+        peer.addTransceiver("audio")
+        await served.answer(await offer_of(peer))
+        await until(lambda: handlers.reasons)
+        assert "did not connect" in handlers.reasons[0]
+        await peer.close()
+
+    asyncio.run(wait())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda sdp: sdp.replace("a=ice-ufrag", "a=x"),
+        lambda sdp: sdp.replace("sha-256 ", "md5 "),
+        lambda sdp: sdp.replace("a=mid:0", "a=mid:" + "9" * 5000),
+        lambda sdp: sdp.replace("m=audio ", "m=audio x"),
+        lambda sdp: sdp.replace("opus/48000", "opus/48000/2/3/4"),
+        lambda sdp: sdp.replace("a=rtpmap:", "a=rtpmap:x"),
+    ],
+)
+def test_spoilt_offer_is_refused_or_answered_and_leaves_nothing_behind(spoil):
+    async def answer() -> None:
+        before = threading.active_count()
+        served, _ = call()
+        peer = new_peer()
+        peer.addTransceiver("audio")
+        offer = spoil(await offer_of(peer))
+        await peer.close()
+        with contextlib.suppress(OfferError):
+            await served.answer(offer)
+        await served.close()
+        await asyncio.sleep(0)
+        assert threading.active_count() <= before + 1  # the executor's
+
+    asyncio.run(answer())
+
+
+def test_only_the_first_audio_of_an_offer_is_taken():
+    async def answer() -> None:
+        served, _ = call()
+        peer = new_peer()
+        for kind in ("video", "audio", "audio"):
+            peer.addTransceiver(kind)
+        answered = await served.answer(await offer_of(peer))
+        directions = [
+            line for line in answered.splitlines() if line in ("a=sendrecv", "a=inactive")
+        ]
+        assert directions == ["a=inactive", "a=sendrecv", "a=inactive"]
+        await peer.close()
+        await served.close()
+
+    asyncio.run(answer())
+
+
+def test_ice_servers_are_none_unless_given():
+    async def servers() -> None:
+        served, _ = call()
+        assert served._connection._RTCPeerConnection__configuration.iceServers == []
+        await served.close()
+
+    asyncio.run(servers())

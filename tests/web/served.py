@@ -1,0 +1,58 @@
+"""A server on a free port, with scripted sessions or real ones."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from tests.web.scripted import ScriptedSession
+from voice.assistant import Assistant
+from voice.audio_file import read_audio
+from voice.engine import Engine
+from web.app import Server
+from web.serve import SAMPLES, open_session_of, samples
+from web.settings import ServerInfo, ServerSettings
+
+INFO = ServerInfo(model="builtin", note="A demonstration.", voices=("en-us",))
+
+
+@asynccontextmanager
+async def serving(open_session=None, info=INFO, **settings: Any) -> AsyncIterator[Server]:
+    """Serves while the block lasts; responses under way are not waited for."""
+    settings = {"port": 0, "drain_s": 0.0, **settings}
+    server = Server(open_session or ScriptedSession, info, ServerSettings(**settings))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def client_of(server: Server, **options: Any) -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client whose addresses begin at the server."""
+    base = f"http://127.0.0.1:{server.port}"
+    async with aiohttp.ClientSession(base, **options) as session:
+        yield session
+
+
+@asynccontextmanager
+async def serving_model(assistant: Assistant, **settings: Any) -> AsyncIterator[Server]:
+    """Serves a loaded model, with espeak-ng as its voice."""
+    engine = Engine(assistant)
+    engine.start()
+    try:
+        open_session = open_session_of(engine, with_tools=False)
+        info = ServerInfo(model="builtin", note="A demonstration.", samples=samples())
+        async with serving(open_session, info, **settings) as server:
+            yield server
+    finally:
+        engine.close()
+
+
+def question(name: str, silence_s: float = 1.5) -> np.ndarray:
+    """A recorded question and the silence after it, float32 mono 16 kHz."""
+    asked = read_audio(SAMPLES / f"{name}.flac").samples
+    return np.concatenate([asked, np.zeros(round(16_000 * silence_s), np.float32)])

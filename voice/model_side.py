@@ -1,0 +1,321 @@
+"""What the model thread does for one session: each method is work for the session's lane.
+
+The lane keeps the order in which the session decides, so the conversation goes through the same
+states as on a machine where everything takes no time. A reply that has become void ends at its next
+token. Results are reported through callbacks that hand them to the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from omni_core.cache import ContextFull
+from voice.conversation import Conversation
+from voice.decoding import Reply, ReplySettings
+from voice.history import Entry
+from voice.memory import Work
+from voice.reply import ReplyText
+from voice.session_events import Usage
+from voice.turn_end import TurnEndJudge, floor_probability
+
+RESERVE_STEPS = 375
+"""Positions of 30 s of speech: that much and a reply should fit when a turn begins."""
+
+
+class ReplyTaker(Protocol):
+    """The session's side of a response."""
+
+    reply: Reply | None
+    """The round that is decoded or waits; touched by the model thread alone."""
+
+    @property
+    def is_void(self) -> bool:
+        """Whether nobody wants it any more; read between two tokens."""
+
+    def take(self, part: ReplyText) -> None:
+        """More text, on the event loop."""
+
+    def decoded(self, usage: Usage, is_finished: bool) -> None:
+        """The round is complete, on the event loop."""
+
+    def fail(self, code: str, message: str) -> None:
+        """There is no reply, on the event loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What was heard of one round of a response."""
+
+    item_id: str
+    text: str
+    is_complete: bool
+    calls: Sequence[Mapping[str, Any]] = ()
+    """Made by it, in OpenAI's form."""
+    results: Sequence[str] = ()
+    """Of the calls, those that the session has made itself."""
+
+
+class ModelSide:
+    """See the module.
+
+    Args:
+        conversation: of the session; nobody else touches it.
+        judge: of the end of turns.
+        report: hands a call to the event loop.
+        on_trimmed: told of the items that were dropped from a full context.
+        on_error: told of a code and a message.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        judge: TurnEndJudge,
+        report: Callable[[Callable[[], None]], None],
+        on_trimmed: Callable[[list[str]], None],
+        on_error: Callable[[str, str], None],
+    ) -> None:
+        self._conversation = conversation
+        self._judge = judge
+        self._report = report
+        self._on_trimmed, self._on_error = on_trimmed, on_error
+
+    # --- The user's turn --------------------------------------------------------------------------
+
+    def begin_turn(self, item_id: str) -> Work[None]:
+        """Opens a turn; where room is getting scarce, the oldest turns go first."""
+        conversation = self._conversation
+        limit = conversation.state.limit
+        needed = conversation.settings.max_new_tokens + RESERVE_STEPS
+        try:
+            if conversation.room < min(needed, limit // 4) and not conversation.is_replying:
+                yield from self._make_room()
+            conversation.begin_turn(item_id=item_id)
+        except ContextFull:
+            yield from self._make_room()
+        yield
+
+    def listen(self, samples: np.ndarray, done: Callable[[], None]) -> Work[None]:
+        """Hears more of the turn."""
+        try:
+            if self._conversation.is_listening:
+                self._conversation.listen(samples)
+        except ContextFull:
+            yield from self._make_room()
+        self._report(done)
+        yield
+
+    def pause(self, on_probability: Callable[[float], None]) -> Work[None]:
+        """Encodes the turn so far exactly, and judges whether it is over."""
+        conversation = self._conversation
+        if not conversation.is_listening:
+            return
+        try:
+            conversation.pause()
+        except ContextFull:
+            yield from self._make_room()
+        yield
+        if (fork := conversation.fork_turn()) is not None:
+            probability = self._judge.probability(fork)
+            if probability is not None:
+                self._report(lambda: on_probability(probability))
+        yield
+
+    def end_turn(self, on_steps: Callable[[Tensor], None]) -> Work[None]:
+        """The turn is over; its sound goes to `on_steps`, on this thread."""
+        conversation = self._conversation
+        if not conversation.is_listening:
+            return
+        try:
+            conversation.end_speech()
+        except ContextFull:
+            yield from self._make_room()
+            if conversation.is_listening:
+                conversation.end_speech()
+        on_steps(conversation.last_steps)
+        yield
+
+    def discard_turn(self) -> Work[None]:
+        """The turn leads to nothing."""
+        if self._conversation.is_listening:
+            self._conversation.discard_turn()
+        yield
+
+    def transcribe(
+        self,
+        steps: Tensor,
+        is_wanted: Callable[[], bool],
+        on_text: Callable[[str], None],
+        on_end: Callable[[], None],
+        on_error: Callable[[str, str], None],
+    ) -> Work[None]:
+        """Writes down what a turn says, as long as that is wanted."""
+        try:
+            for text in self._conversation.transcribing(steps):
+                if not is_wanted():
+                    return
+                if text:
+                    self._report(lambda text=text: on_text(text))  # type: ignore[misc]
+                yield
+            self._report(on_end)
+        except ContextFull as error:
+            message = str(error)
+            self._report(lambda: on_error("context_full", message))
+
+    def judge_floor(
+        self, samples: np.ndarray, on_probability: Callable[[float], None]
+    ) -> Work[None]:
+        """Writes an interjection down and judges whether it wants the floor."""
+        steps = self._conversation.embed(samples)
+        yield
+        said = ""
+        for text in self._conversation.transcribing(steps):
+            said += text
+            yield
+        probability = floor_probability(said)
+        if probability is not None:
+            self._report(lambda: on_probability(probability))
+
+    # --- The assistant's reply --------------------------------------------------------------------
+
+    def reply(
+        self,
+        to: ReplyTaker,
+        *,
+        with_turn: bool,
+        settings: ReplySettings,
+        instructions: str = "",
+        script: str = "",
+        promoted: bool = False,
+    ) -> Work[None]:
+        """Decodes a reply on a fork, a token with each step."""
+        conversation = self._conversation
+        if to.is_void:
+            return
+
+        def draft() -> Reply:
+            return conversation.draft(
+                with_turn=with_turn, settings=settings, instructions=instructions, script=script
+            )
+
+        try:
+            try:
+                reply = draft()
+            except ContextFull:
+                yield from self._make_room()
+                reply = draft()
+        except ContextFull as error:
+            message = str(error)
+            self._report(lambda: to.fail("context_full", message))
+            return
+        to.reply = reply
+        if promoted:
+            conversation.promote(reply)
+        yield
+        for part in reply.decode():
+            if to.is_void:
+                return
+            if part.reasoning or part.content:
+                self._report(lambda part=part: to.take(part))  # type: ignore[misc]
+            yield
+        usage = Usage(
+            input_tokens=reply.start.snapshot.position,
+            cached_tokens=reply.cached_positions,
+            input_audio_tokens=reply.audio_positions,
+            output_tokens=len(reply.tokens),
+            reasoning_tokens=reply.reasoning_tokens,
+        )
+        finished = reply.is_finished
+        self._report(lambda: to.decoded(usage, finished))
+
+    def drop(self, of: ReplyTaker) -> Work[None]:
+        """A draft is void."""
+        of.reply = None
+        yield
+
+    def promote(self, of: ReplyTaker) -> Work[None]:
+        """A draft is the reply."""
+        if of.reply is not None:
+            self._conversation.promote(of.reply)
+        yield
+
+    def withdraw(self, of: ReplyTaker, item_id: str) -> Work[None]:
+        """The user goes on with the turn that was answered, which becomes another item."""
+        if of.reply is not None:
+            self._conversation.withdraw(of.reply, item_id)
+            of.reply = None
+        else:
+            self._conversation.reopen_turn(item_id)
+        yield
+
+    def conclude(self, of: ReplyTaker, said: Said, earlier: Sequence[Said] = ()) -> Work[None]:
+        """Ends a round of a reply; `earlier` rounds were not heard as it was thought."""
+        reply, of.reply = of.reply, None
+        try:
+            if reply is not None:
+                yield from self._conversation.conclude(
+                    reply,
+                    said.text,
+                    is_complete=said.is_complete,
+                    calls=said.calls,
+                    item_id=said.item_id,
+                    results=said.results,
+                )
+            for each in earlier:
+                yield from self._conversation.rewrite(each.item_id, each.text, each.calls)
+        except ContextFull:
+            yield from self._make_room()
+        yield
+
+    # --- The past ---------------------------------------------------------------------------------
+
+    def change(
+        self,
+        how: Callable[[Conversation], Work[None]],
+        on_error: Callable[[str, str], None],
+    ) -> Work[None]:
+        """Changes the past; what cannot be done is reported, and nothing has changed."""
+        try:
+            try:
+                yield from how(self._conversation)
+            except ContextFull:
+                yield from self._make_room()
+                yield from how(self._conversation)
+        except (ContextFull, ValueError) as error:
+            code = "context_full" if isinstance(error, ContextFull) else "invalid_item"
+            message = str(error)
+            self._report(lambda: on_error(code, message))
+        yield
+
+    def add(
+        self,
+        make: Callable[[Conversation], Entry],
+        after: str | None,
+        on_error: Callable[[str, str], None],
+    ) -> Work[None]:
+        """Makes an entry, which may take encoding sound or pictures, and adds it."""
+        entries: list[Entry] = []
+
+        def how(conversation: Conversation) -> Work[None]:
+            if not entries:
+                entries.append(make(conversation))
+                yield
+            yield from conversation.add(entries[0], after)
+
+        yield from self.change(how, on_error)
+
+    def _make_room(self) -> Work[None]:
+        try:
+            dropped = yield from self._conversation.make_room()
+            if dropped:
+                self._report(lambda: self._on_trimmed(dropped))
+        except ContextFull as error:
+            # The turn alone is longer than the context.
+            if self._conversation.is_listening:
+                self._conversation.discard_turn()
+            message = str(error)
+            self._report(lambda: self._on_error("context_full", message))

@@ -1,0 +1,89 @@
+"""The command `parley`: what `voice.cli` offers, and `serve`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from voice import cli
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `parley` with the given arguments, or those of the process; returns the exit status."""
+    return cli.main(arguments, more=(_add_serve,))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from web.serve import serve
+
+    serve(options)
+
+
+def _add_serve(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "serve",
+        help="talk in the browser, or by OpenAI's Realtime protocol",
+        description="Serves the page and OpenAI's Realtime protocol (WebRTC and WebSocket) until "
+        "Ctrl-C. Who comes from another machine must show a key.",
+    )
+    parser.set_defaults(run=_serve)
+    cli.add_model_options(parser)
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="to listen on (default 127.0.0.1: this machine alone; 0.0.0.0: everyone with the key)",
+    )
+    parser.add_argument("--port", type=_port, default=8080, metavar="N", help="(default 8080)")
+    parser.add_argument(
+        "--tts",
+        default="espeak",
+        metavar="ENGINE",
+        help="speech engine, or none for written answers (default espeak)",
+    )
+    parser.add_argument("--voice", default="", metavar="NAME", help="that speaks unless asked")
+    parser.add_argument(
+        "--thinking", choices=("on", "off"), default="off", help="reason before answering"
+    )
+    parser.add_argument("--instructions", default="", metavar="TEXT", help="what the model is told")
+    parser.add_argument(
+        "--tools",
+        choices=("on", "off"),
+        help="offer the time, the date, a timer and a calculator to the model (default on, but off "
+        "for the built-in model, which has not learnt to use them)",
+    )
+    parser.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="that others must show (default $PARLEY_API_KEY; with --host, else a random one)",
+    )
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="of another site whose pages may connect, such as https://example.org; repeatable",
+    )
+    parser.add_argument(
+        "--ice-server",
+        action="append",
+        default=[],
+        metavar="SERVER",
+        help="stun:HOST:PORT or turn:HOST:PORT,USER,PASSWORD for calls through NAT; repeatable; "
+        "none by default",
+    )
+    parser.add_argument(
+        "--max-sessions",
+        type=cli.positive,
+        default=8,
+        metavar="N",
+        help="at a time (default 8)",
+    )
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="PEM, for https")
+    parser.add_argument("--private-key", type=Path, metavar="FILE", help="PEM, of the certificate")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError("must be from 0 (any free one) to 65535")
+    return number

@@ -1,0 +1,1 @@
+"""Live audio over WebRTC; `web.media.interface` is what the rest of `web` knows of it."""

@@ -1,0 +1,226 @@
+"""What `parley serve` does: loads the model, serves until Ctrl-C, and lets the last answer end.
+
+torch and the model are imported when they are needed, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voice.commands import DEMONSTRATION_NOTE, REAL_MODEL_HINT, UsageError, load_assistant
+from web.app import Server
+from web.media.interface import IceServer, MediaSettings
+from web.realtime.voice_settings import VoiceDefaults
+from web.settings import Sample, ServerInfo, ServerSettings
+
+if TYPE_CHECKING:
+    from voice.assistant import Assistant
+    from voice.engine import Engine
+    from voice.session import Session
+    from voice.session_events import SessionEvent
+    from voice.session_settings import SessionSettings
+
+KEY_VARIABLE = "PARLEY_API_KEY"
+SAMPLES = Path(__file__).parent.parent / "voice" / "samples"
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+log = logging.getLogger(__name__)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """`parley serve`."""
+    logging.getLogger().setLevel(logging.INFO)
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    settings = server_settings(options)
+    # The speech engine first: it is quickly known whether it is there.
+    voices = _voices(options.tts)
+    print("Loading the model …", file=sys.stderr)
+    assistant = load_assistant(options)
+    warm_up(assistant)
+    asyncio.run(_serve(options, settings, assistant, voices))
+
+
+def server_settings(options: argparse.Namespace) -> ServerSettings:
+    """The settings that the options ask for.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    if (options.certificate is None) != (options.private_key is None):
+        raise UsageError("--certificate and --private-key go together: give both")
+    for file in (options.certificate, options.private_key):
+        if file is not None and not file.is_file():
+            raise UsageError(f"there is no file {file}: give a PEM file")
+    key = options.api_key or os.environ.get(KEY_VARIABLE)
+    if key is None and options.host not in _LOOPBACK:
+        key = secrets.token_urlsafe(16)
+    return ServerSettings(
+        host=options.host,
+        port=options.port,
+        api_key=key,
+        allowed_origins=tuple(options.allow_origin),
+        max_sessions=options.max_sessions,
+        certificate=options.certificate,
+        private_key=options.private_key,
+        media=MediaSettings(ice_servers=tuple(map(parse_ice_server, options.ice_server))),
+    )
+
+
+def parse_ice_server(text: str) -> IceServer:
+    """`URL`, or for TURN `URL,USER,PASSWORD`.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    url, *rest = text.split(",", 2)
+    scheme = url.partition(":")[0]
+    if scheme not in ("stun", "stuns", "turn", "turns") or len(rest) == 1:
+        raise UsageError(
+            f"--ice-server {text!r}: give stun:HOST:PORT, or turn:HOST:PORT,USER,PASSWORD"
+        )
+    return IceServer(url=url, username=rest[0], credential=rest[1]) if rest else IceServer(url=url)
+
+
+def samples() -> tuple[Sample, ...]:
+    """The recorded questions that ship with Parley."""
+    lines = (SAMPLES / "questions.tsv").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("\t") for line in lines)
+    return tuple(Sample(text=text, file=SAMPLES / name) for name, text in pairs)
+
+
+def warm_up(assistant: Assistant) -> None:
+    """Goes once through a turn of noise, so that the first caller waits for no compiler."""
+    import numpy as np
+
+    from voice.conversation import Conversation
+    from voice.decoding import ReplySettings
+
+    conversation = Conversation(assistant, settings=ReplySettings(max_new_tokens=4))
+    noise = np.random.default_rng(0).normal(0.0, 0.01, 16_000).astype(np.float32)
+    conversation.listen(noise)
+    conversation.end_speech()
+    conversation.transcribe()
+    for _ in conversation.reply():
+        pass
+
+
+def open_session_of(engine: Engine, *, with_tools: bool) -> Callable[..., Session]:
+    """How the server opens sessions of an engine."""
+    from voice.tools import BUILTIN_TOOLS
+
+    def open_session(
+        settings: SessionSettings, emit: Callable[[SessionEvent], None], is_pushed: bool
+    ) -> Session:
+        return engine.open_session(
+            emit,
+            settings=settings,
+            playback="pushed" if is_pushed else "pulled",
+            tools=BUILTIN_TOOLS if with_tools else (),
+        )
+
+    return open_session
+
+
+async def _serve(
+    options: argparse.Namespace,
+    settings: ServerSettings,
+    assistant: Assistant,
+    voices: tuple[str, ...],
+) -> None:
+    from voice.decoding import ReplySettings
+    from voice.engine import Engine
+    from voice.session_settings import SessionSettings
+    from voice.tts.synthesizer import VoiceSettings, open_synthesizer
+
+    is_builtin = options.model == "builtin"
+    engine = Engine(
+        assistant,
+        open_voice=(lambda voice: open_synthesizer(options.tts, voice)) if voices else None,
+    )
+    defaults = VoiceDefaults(
+        settings=SessionSettings(
+            instructions=options.instructions,
+            reply=ReplySettings(thinking=options.thinking == "on"),
+            voice=VoiceSettings(voice=options.voice),
+        ),
+        voices=frozenset(voices),
+    )
+    info = ServerInfo(
+        model=options.model,
+        note=DEMONSTRATION_NOTE if is_builtin else "",
+        hint=f"parley serve {REAL_MODEL_HINT}" if is_builtin else "",
+        voices=voices,
+        samples=samples(),
+    )
+    with_tools = options.tools == "on" if options.tools else not is_builtin
+    server = Server(open_session_of(engine, with_tools=with_tools), info, settings, defaults)
+    engine.start()
+    try:
+        try:
+            await server.start()
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
+                "choose another --port"
+            ) from error
+        _say_where(replace(settings, port=server.port))
+        await _until_stopped()
+        print("\nStopping; Ctrl-C again to stop at once.", file=sys.stderr)
+        stopping = asyncio.ensure_future(server.stop())
+        again = asyncio.ensure_future(_until_stopped())
+        await asyncio.wait((stopping, again), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        again.cancel()
+        with suppress(asyncio.CancelledError):
+            await stopping
+    finally:
+        engine.close()
+
+
+async def _until_stopped() -> None:
+    """Waits for Ctrl-C or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    signals: list[Any] = [signal.SIGINT, signal.SIGTERM]
+    for each in signals:
+        with suppress(NotImplementedError):  # Windows has no such handlers: Ctrl-C raises there
+            loop.add_signal_handler(each, stopped.set)
+    await stopped.wait()
+
+
+def _voices(engine: str) -> tuple[str, ...]:
+    """What the speech engine calls its voices; none where nothing is to be spoken."""
+    if engine == "none":
+        return ()
+    from voice.tts.synthesizer import open_synthesizer
+
+    with open_synthesizer(engine) as synthesizer:
+        names = synthesizer.voices()
+    # Identifiers of files repeat the languages. The models answer in English first of all.
+    languages = {name for name in names if "/" not in name}
+    return tuple(sorted(languages, key=lambda name: (not name.startswith("en"), name)))
+
+
+def _say_where(settings: ServerSettings) -> None:
+    key = f"#key={settings.api_key}" if settings.host not in _LOOPBACK else ""
+    print(f"\n  Parley is at {settings.address}/\n", flush=True)
+    if key:
+        print(f"  From elsewhere: the same with this machine's name, and /{key}", flush=True)
+        if settings.certificate is None:
+            print(
+                "  Browsers give a page from elsewhere a microphone only over https:\n"
+                "  add --certificate and --private-key.\n",
+                flush=True,
+            )
