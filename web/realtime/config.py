@@ -208,7 +208,7 @@ def updated(config: SessionConfig, changes: Mapping[str, Any]) -> SessionConfig:
         if isinstance(tool, Mapping) and tool.get("type") == "mcp":
             raise ProtocolError(
                 "unsupported_tool",
-                "MCP servers are configured on the server (parley serve --mcp), not by clients",
+                "MCP servers are not supported: give their functions as function tools",
                 f"session.tools.{index}",
             )
     try:
