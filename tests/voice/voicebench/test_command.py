@@ -197,7 +197,10 @@ def test_interrupted_run_does_not_wait_for_its_server(small: Path, tmp_path: Pat
         command = f"""run --data {small} --out {tmp_path / "run"} --subset commoneval
             --url {server.url} --served-name m"""
         process = subprocess.Popen(
-            [sys.executable, "-m", "voice", "voicebench", *command.split()], cwd=ROOT
+            [sys.executable, "-m", "voice", "voicebench", *command.split()],
+            cwd=ROOT,
+            # Shells start jobs in the background with the signal ignored, and children inherit it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         assert asked.wait(60)
         process.send_signal(signal.SIGINT)
