@@ -120,7 +120,7 @@ async def spoken_questions(assistant: Assistant, directory: Path) -> None:
     assert sum(word in heard for word in words) >= 3, heard
     with open_synthesizer() as synthesizer:
         spoken_reply = speak("The capital of France is Paris.", synthesizer).samples
-    assert likeness(envelope(sound), envelope(spoken_reply)) > 0.8
+    assert likeness(envelope(sound), envelope(spoken_reply)) > 0.85
 
 
 def envelope(sound: np.ndarray) -> np.ndarray:
