@@ -125,6 +125,8 @@ class OmniDecoder(nn.Module):
 
     def warm_up(self) -> None:
         """Does what the first token on a device would wait for: compiling, capturing."""
+        if not (self._short or self._captures):
+            return
         state = self.new_state()
         self.prefill(state, tokens=[0])
         for _ in self.generate(state, max_new_tokens=2):

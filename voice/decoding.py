@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from omni_core.cache import ContextFull
 from voice.assistant import Assistant
 from voice.memory import Mark, Memory
-from voice.reply import ReasoningSplitter, ReplyText, TokenText
+from voice.reply import END_OF_THOUGHT, ReasoningSplitter, ReplyText, TokenText
 
-_END_OF_THOUGHT = "\n</think>"
+_CLOSING = f"\n{END_OF_THOUGHT}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +103,9 @@ class Reply:
                     self.reasoning_tokens += 1
                 yield self._said(part)
                 if splitter.reasons and self.reasoning_tokens == settings.thinking_budget:
-                    forced = prompt.encode(_END_OF_THOUGHT)
+                    forced = prompt.encode(_CLOSING)
                     self._assistant.model.prefill(state, tokens=forced)
-                    yield self._said(splitter.feed(text.flush() + _END_OF_THOUGHT))
+                    yield self._said(splitter.feed(text.flush() + _CLOSING))
         for part in (splitter.feed(text.flush()), splitter.flush()):
             yield self._said(part)
 

@@ -13,7 +13,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
 
 import numpy as np
 
@@ -26,22 +25,6 @@ FADE_SAMPLES = SAMPLE_RATE_HZ // 100
 
 LOW_WATER_S = 2.0
 """With less than this to play, a reply's next sentence is spoken."""
-
-
-class AudioSink(Protocol):
-    """Where a transport puts the microphone's sound; a session is one."""
-
-    def hear(self, samples: np.ndarray) -> None:
-        """Takes float32 mono 16 kHz [samples], any number; never blocks."""
-
-
-class AudioSource(Protocol):
-    """Where a transport gets the sound to play; a session's playback is one."""
-
-    sample_rate: int
-
-    def read(self, count: int) -> np.ndarray:
-        """Exactly `count` samples, float32 mono at `sample_rate`; never blocks."""
 
 
 class Moment(Enum):

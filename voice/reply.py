@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
-_TAGS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+END_OF_THOUGHT = "</think>"
+_TAGS = ("<think>", END_OF_THOUGHT, "<tool_call>", "</tool_call>")
 """Special tokens that are part of a reply's text; all others are dropped."""
 _THINK_TAG = re.compile("</?think>")
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"

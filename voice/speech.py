@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import av
 import numpy as np
 
 from voice.memory import Work
 from voice.playback import SAMPLE_RATE_HZ
+from voice.resampling import Resampler
 from voice.tts.synthesizer import Synthesizer, VoiceSettings
 
 
@@ -26,39 +26,6 @@ class SpokenWord:
     def was_heard(self, position: int) -> bool:
         """Whether at least half of it is before the sample `position`."""
         return 2 * position >= self.start_sample + self.end_sample
-
-
-class Resampler:
-    """Brings the sound of one sentence to `SAMPLE_RATE_HZ`; libswresample's, through PyAV."""
-
-    def __init__(self, rate_hz: int) -> None:
-        self._rate_hz = rate_hz
-        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-
-    def feed(self, samples: np.ndarray) -> np.ndarray:
-        """The next float32 [samples]; what comes out of them so far."""
-        if self._rate_hz == SAMPLE_RATE_HZ or not len(samples):
-            return samples
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples, np.float32)[None], format="flt", layout="mono"
-        )
-        frame.sample_rate = self._rate_hz
-        return self._join(self._resampler.resample(frame))
-
-    def flush(self) -> np.ndarray:
-        """What is left at the end of the sentence."""
-        if self._rate_hz == SAMPLE_RATE_HZ:
-            return np.zeros(0, np.float32)
-        return self._join(self._resampler.resample(None))
-
-    def scale(self, sample: int) -> int:
-        """Where a sample of the input is in the output."""
-        return sample * SAMPLE_RATE_HZ // self._rate_hz
-
-    @staticmethod
-    def _join(frames: list[av.AudioFrame]) -> np.ndarray:
-        pieces = [frame.to_ndarray()[0] for frame in frames]
-        return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
 
 
 OnSound = Callable[[np.ndarray, list[SpokenWord]], None]
@@ -103,7 +70,7 @@ class Speaker:
             if self._is_closed:  # meanwhile, by the event loop
                 self._voice.close()
                 return
-        resampler = Resampler(self._voice.sample_rate)
+        resampler = Resampler(self._voice.sample_rate, SAMPLE_RATE_HZ)
         for block in self._voice.speak(text, settings=settings, cancelled=cancelled):
             words = [
                 SpokenWord(resampler.scale(w.start_sample), resampler.scale(w.end_sample), w.end)

@@ -8,7 +8,8 @@ import pytest
 from tests.voice.talk import CountingVoice
 from voice.memory import finish
 from voice.playback import SAMPLE_RATE_HZ
-from voice.speech import Resampler, Speaker
+from voice.resampling import Resampler
+from voice.speech import Speaker
 from voice.tts.synthesizer import SpeechBlock, VoiceSettings
 
 
@@ -34,7 +35,7 @@ def spoken(voice, text, cancelled=None):
 @pytest.mark.parametrize("rate_hz", [16_000, 22_050, 24_000, 48_000])
 def test_tone_keeps_its_pitch_and_length(rate_hz):
     tone = np.sin(2 * np.pi * 440 * np.arange(rate_hz) / rate_hz).astype(np.float32)
-    resampler = Resampler(rate_hz)
+    resampler = Resampler(rate_hz, SAMPLE_RATE_HZ)
     pieces = [resampler.feed(tone[at : at + 441]) for at in range(0, len(tone), 441)]
     out = np.concatenate([*pieces, resampler.flush()])
     assert abs(len(out) - SAMPLE_RATE_HZ) <= 2

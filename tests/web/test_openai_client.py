@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 
 from tests.web.served import question, serving_model
 from voice.assistant import Assistant
-from web.media.codec import Resampler
+from voice.resampling import Resampler
 
 TOOL = {
     "type": "function",

@@ -17,13 +17,12 @@ from omni_core.sampling import Sampler, SamplingConfig
 from voice.ask import FRAME_SAMPLES
 from voice.assistant import Assistant
 from voice.conversation import Conversation
-from voice.reply import ReasoningSplitter, TokenText
+from voice.reply import END_OF_THOUGHT, ReasoningSplitter, TokenText
 from voice.voicebench.engine import Failure, Outcome, Question, Reply
 from voice.voicebench.settings import RunSettings
 
 _HASHED_BYTES = 64 << 20
 """Larger files count with their size and name only."""
-_END_OF_THOUGHT = "</think>"
 
 
 class LocalEngine:
@@ -149,7 +148,7 @@ class _Session:
         self._sampler = Sampler(config, assistant.model.config.vocab_size, assistant.model.device)
         self._text = TokenText(assistant.tokenizer)
         self._splitter = ReasoningSplitter(settings.thinking)
-        self._closing = assistant.prompt.encode(_END_OF_THOUGHT)
+        self._closing = assistant.prompt.encode(END_OF_THOUGHT)
         self._forced: list[int] = []
         self._thinks = settings.thinking
         self._reasoning: list[str] = []

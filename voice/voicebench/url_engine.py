@@ -12,12 +12,12 @@ import numpy as np
 import soundfile
 
 from voice.audio_file import SAMPLE_RATE_HZ
+from voice.reply import END_OF_THOUGHT
 from voice.voicebench.engine import EngineUnusable, Failure, Outcome, Question, Reply
 from voice.voicebench.extras import require
 from voice.voicebench.settings import RunSettings
 from voice.voicebench.threads import in_threads
 
-_END_OF_THOUGHT = "</think>"
 _UNUSABLE = (401, 403, 404)
 _BUSY = (408, 409, 429)
 
@@ -102,7 +102,7 @@ class UrlEngine:
                 if delta.content and first_content is None:
                     first_content = self._clock() - start
                 finish = choice.finish_reason or finish
-        inline, tag, said = content.rpartition(_END_OF_THOUGHT)
+        inline, tag, said = content.rpartition(END_OF_THOUGHT)
         return Reply(
             text=said.strip(),
             reasoning=(reasoning + inline.replace("<think>", "")).strip(),

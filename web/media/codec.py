@@ -4,7 +4,7 @@ import av
 import av.error
 import numpy as np
 
-from web.media.interface import FRAME_MS, INPUT_RATE_HZ
+from web.media.interface import FRAME_MS
 
 OPUS_RATE_HZ = 48_000
 """Of RTP timestamps and of what libav decodes, whatever was encoded (RFC 7587)."""
@@ -68,33 +68,3 @@ class OpusEncoder:
         packets = self._codec.encode(frame)
         assert len(packets) == 1, len(packets)
         return bytes(packets[0])
-
-
-class Resampler:
-    """Float32 mono from one rate to another: any split gives the samples of the whole."""
-
-    def __init__(self, source_rate: int, rate: int = INPUT_RATE_HZ) -> None:
-        self._source_rate = source_rate
-        self._resampler = (
-            None
-            if source_rate == rate
-            else av.AudioResampler(format="flt", layout="mono", rate=rate)
-        )
-
-    def feed(self, samples: np.ndarray) -> np.ndarray:
-        """Returns what is certain so far; the last millisecond waits for what comes next."""
-        if self._resampler is None or not len(samples):
-            return samples.astype(np.float32, copy=False)
-        values = np.ascontiguousarray(samples, np.float32)[None]
-        frame = av.AudioFrame.from_ndarray(values, format="flt", layout="mono")
-        frame.sample_rate = self._source_rate
-        return self._collect(frame)
-
-    def flush(self) -> np.ndarray:
-        """Returns the rest; the next `feed` begins a new stream."""
-        return np.zeros(0, np.float32) if self._resampler is None else self._collect(None)
-
-    def _collect(self, frame: av.AudioFrame | None) -> np.ndarray:
-        assert self._resampler is not None
-        parts = [each.to_ndarray()[0] for each in self._resampler.resample(frame)]
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)

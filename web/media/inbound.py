@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from web.media.codec import OPUS_RATE_HZ, OpusDecoder, Resampler
-from web.media.interface import FRAME_MS, AudioSink, MediaStatistics
+from voice.resampling import Resampler
+from web.media.codec import OPUS_RATE_HZ, OpusDecoder
+from web.media.interface import FRAME_MS, INPUT_RATE_HZ, AudioSink, MediaStatistics
 from web.media.jitter import EncodedAudio, JitterBuffer
 
 STARVED_AFTER_MS = 100
@@ -26,7 +27,7 @@ class InboundAudio:
         self._statistics = statistics
         self._jitter = JitterBuffer()
         self._decoder = OpusDecoder()
-        self._resampler = Resampler(OPUS_RATE_HZ)
+        self._resampler = Resampler(OPUS_RATE_HZ, INPUT_RATE_HZ)
         self._expected: int | None = None  # timestamp of the next packet if nothing is lost
         self._last = np.zeros(_FRAME, np.float32)
         self._quiet_ms = 0  # since the last packet

@@ -7,7 +7,7 @@ from typing import Literal
 import av
 import numpy as np
 
-from web.media.codec import Resampler
+from voice.resampling import Resampler
 from web.media.interface import INPUT_RATE_HZ
 from web.realtime.config import AudioFormat, Pcm
 from web.realtime.errors import ProtocolError

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.web.media.network import opus_packets, pitch, tone
-from web.media.codec import OpusDecoder, OpusEncoder, Resampler
+from voice.resampling import Resampler
+from web.media.codec import OpusDecoder, OpusEncoder
+from web.media.interface import INPUT_RATE_HZ
 
 
 @pytest.mark.parametrize("rate", [24_000, 48_000])
@@ -43,9 +45,9 @@ def test_encoder_refuses_a_rate_that_opus_does_not_know():
 @given(st.lists(st.integers(1, 3000), max_size=12), st.sampled_from([8_000, 24_000, 48_000]))
 def test_resampling_in_pieces_gives_the_whole(cuts, rate):
     samples = tone(300, 0.2, rate)
-    whole = Resampler(rate)
+    whole = Resampler(rate, INPUT_RATE_HZ)
     expected = np.concatenate([whole.feed(samples), whole.flush()])
-    pieces = Resampler(rate)
+    pieces = Resampler(rate, INPUT_RATE_HZ)
     positions = np.cumsum([0, *cuts, len(samples)])
     parts = [pieces.feed(samples[start:end]) for start, end in itertools.pairwise(positions)]
     actual = np.concatenate([*parts, pieces.flush()])

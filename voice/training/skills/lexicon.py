@@ -111,6 +111,11 @@ class Lexicon:
     kinds: dict[str, tuple[str, ...]]
     words: tuple[str, ...]
 
+    @property
+    def listed(self) -> set[str]:
+        """Every word of the lists, without its inflections."""
+        return {word for words in self.kinds.values() for word in words}
+
     def verbs(self, frame: str) -> tuple[Verb, ...]:
         """The verbs of a frame of `VERB_FRAMES`."""
         return tuple(verb(base) for base in self.kinds[f"verbs_{frame}"])

@@ -20,7 +20,7 @@ def sample_nonsense(rng: random.Random, fewest: int, most: int) -> str:
 
 @cache
 def _words() -> tuple[str, ...]:
-    return tuple(sorted({word for words in lexicon().kinds.values() for word in words}))
+    return tuple(sorted(lexicon().listed))
 
 
 _ONSETS = (

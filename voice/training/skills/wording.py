@@ -131,7 +131,7 @@ def spelled(word: str) -> str:
 @cache
 def _spelling_words() -> tuple[str, ...]:
     """Words of the lists, without their inflections."""
-    listed = {word for words in lexicon().kinds.values() for word in words}
+    listed = lexicon().listed
     return tuple(sorted(word for word in listed if 2 < len(word) < 8 and word.isalpha()))
 
 
