@@ -188,6 +188,7 @@ def train(options: argparse.Namespace) -> None:
         for voice in evaluate.installed_engines():
             report = evaluate.evaluate(assistant, options.questions // 5, options.seed, voice)
             report.print(console)
+        evaluate.evaluate_tools(assistant, options.questions // 5, options.seed).print(console)
         return
     if options.start:
         if options.stage:

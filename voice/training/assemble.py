@@ -19,6 +19,7 @@ from voice.training.modules import Hearing, Language, Omni
 from voice.training.recipe import BESIDE, LLM_CONFIG, SOUND_CONFIG, STAGES, VISION_CONFIG
 from voice.training.run import open_tokenizer
 from voice.training.stages import stage_weights
+from voice.training.template import builtin_template
 
 HEADS = Path("training", "heads.safetensors")
 """Beside a checkpoint's own files: the classifiers that teach the encoder. Nothing but training
@@ -44,6 +45,7 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
     encoder = ParakeetEncoder(EncoderConfig.from_dict(SOUND_CONFIG))
     encoder.conformer.load_state_dict(omni.hearing.encoder.state_dict())
     tokenizer = open_tokenizer(run)
+    tokenizer.chat_template = builtin_template()
     config = raw_config(LLM_CONFIG, SOUND_CONFIG, VISION_CONFIG, tokenizer, **BESIDE)
     torch.manual_seed(0)
     vision = VisionTower(VisionConfig.from_dict(config), omni.language.decoder.config.hidden_size)

@@ -11,9 +11,10 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -23,6 +24,7 @@ from rich.table import Table
 from voice.assistant import Assistant
 from voice.audio_file import read_audio
 from voice.conversation import Conversation, ReplySettings
+from voice.tool_calls import ToolCall, ToolCallParser
 from voice.training import skills
 from voice.training.augment import Augmenter
 from voice.training.distance import edit_distance
@@ -115,20 +117,73 @@ def evaluate(assistant: Assistant, questions: int, seed: int = 0, voice: str = "
     return report
 
 
-def _converse(assistant: Assistant, voice: str, speak: Speak, rng: random.Random) -> list[Result]:
-    conversation = Conversation(assistant, settings=ReplySettings(max_new_tokens=MAX_REPLY_TOKENS))
+def evaluate_tools(assistant: Assistant, questions: int, seed: int = 0) -> Report:
+    """Asks with functions at hand, of held-out phrasings, in held-out espeak voices.
+
+    A question that needs a function is right when it is called with the right arguments and when
+    the result is told; the skill of its `Result` is ``call`` and the function's name.
+    """
+    rng = random.Random(f"evaluate-tools-{seed}")
+    speakers = _espeak_speakers(rng)
+    report = Report()
+    for _ in track(range(questions), description="asking with functions"):
+        if len(report.results) < questions:
+            name, speak = next(speakers)
+            asked = skills.sample_tool_conversation(rng, "heldout")
+            report.results += _converse(assistant, name, speak, rng, asked)
+    return report
+
+
+def _converse(
+    assistant: Assistant,
+    voice: str,
+    speak: Speak,
+    rng: random.Random,
+    asked: skills.Conversation | None = None,
+) -> list[Result]:
+    asked = asked or skills.sample_conversation(rng, "heldout")
+    tools = list(map(_described, asked.functions))
+    settings = ReplySettings(max_new_tokens=MAX_REPLY_TOKENS + 64 * bool(tools))
+    conversation = Conversation(assistant, system=asked.system, tools=tools, settings=settings)
     record = Augmenter(rng, strength=0.0)
     results = []
-    for turn in skills.sample_conversation(rng, "heldout").turns:
+    for turn in asked.turns:
         samples, _ = record(speak(turn.user))
         for start in range(0, len(samples), FRAME_SAMPLES):
             conversation.listen(samples[start : start + FRAME_SAMPLES])
         conversation.end_speech()
         heard = conversation.transcribe()
         reply = "".join(part.content for part in conversation.reply()).strip()
-        right = skills.is_right(turn, reply)
-        results.append(Result(turn.skill, voice, turn.user, heard, turn.reply, reply, right))
+        skill, expected = turn.skill, turn.reply
+        if turn.call is not None:
+            skill = f"call {turn.call.name}"
+            expected = f"{turn.call} {expected}"
+            right = _calls(reply, tools) == [turn.call]
+            conversation.add_result(turn.result)
+            told = "".join(part.content for part in conversation.reply()).strip()
+            right = right and skills.is_right(turn, told)
+            reply = f"{reply} {told}"
+        else:
+            right = skills.is_right(turn, reply)
+        results.append(Result(skill, voice, turn.user, heard, expected, reply, right))
     return results
+
+
+def _described(function: skills.Function) -> dict[str, Any]:
+    """A function in OpenAI's form."""
+    properties = {name: {"type": "string"} for name in function.parameters}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    described = {"name": function.name, "description": "", "parameters": schema}
+    return {"type": "function", "function": described}
+
+
+def _calls(reply: str, tools: Sequence[Mapping[str, Any]]) -> list[skills.ToolCall]:
+    parser = ToolCallParser(tools)
+    return [
+        skills.ToolCall(part.name, part.arguments)
+        for part in [*parser.feed(reply), *parser.flush()]
+        if isinstance(part, ToolCall)
+    ]
 
 
 def _espeak_speakers(rng: random.Random) -> Iterator[tuple[str, Speak]]:

@@ -129,7 +129,7 @@ class StageSettings:
     warmup_steps: int = 300
     weight_decay: float = 0.01
     workers: int = 1
-    max_positions: int = 320
+    max_positions: int = 400
     hearing_rate: float = 1.0
 
 
@@ -139,10 +139,10 @@ STAGES = {
     # Which word piece begins at every encoder step.
     "pieces": StageSettings(steps=3800, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # The word pieces in their order.
-    "words": StageSettings(steps=1500, batch=24, learning_rate=8e-4, warmup_steps=100),
+    "words": StageSettings(steps=7000, batch=24, learning_rate=6e-4, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(
-        steps=7600, batch=16, learning_rate=1.2e-3, warmup_steps=200, max_positions=160
+        steps=3500, batch=16, learning_rate=8e-4, warmup_steps=200, max_positions=400
     ),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),

@@ -6,7 +6,7 @@ The layout is the chat template's (voice/chat_template.jinja); a test holds the 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -14,9 +14,14 @@ from transformers import PreTrainedTokenizerBase
 
 from voice.training.skills import (
     Conversation,
+    Function,
+    ToolCall,
     sample_conversation,
     sample_drill,
+    sample_instructions,
     sample_nonsense,
+    sample_tool_conversation,
+    sample_unfinished,
     sample_words_to_spell,
     spelled,
     training_sentences,
@@ -41,6 +46,11 @@ class Sequence:
     parts: list[list[int] | None] = field(default_factory=list)
     learnt: list[bool] = field(default_factory=list)
     utterances: list[str] = field(default_factory=list)
+
+    def add(self, ids: list[int] | None, learnt: bool = False) -> None:
+        """Appends token ids, or the place of an utterance."""
+        self.parts.append(ids)
+        self.learnt.append(learnt)
 
     def lay_out(self, heard: list[list[int]]) -> tuple[list[int], list[bool], list[int]]:
         """Token ids, places of audio, and what is learnt, position by position.
@@ -124,6 +134,29 @@ def mishear(pieces: list[int], rng: random.Random, vocabulary: range) -> list[in
     ]
 
 
+TOOL_RESPONSE = "<|im_start|>user\n<tool_response>\n{}\n</tool_response>\n"
+
+
+def session_opening(conversation: Conversation) -> str:
+    """What comes before the first turn: system text and functions."""
+    parts = [conversation.system] if conversation.system else []
+    if conversation.functions:
+        parts.append("# Tools\n" + "".join(map(_signature, conversation.functions)))
+    return "<|im_start|>system\n" + "\n\n".join(parts) + "<|im_end|>\n" if parts else ""
+
+
+def _signature(function: Function) -> str:
+    return f"{function.name}({', '.join(function.parameters)})\n"
+
+
+def call_text(call: ToolCall) -> str:
+    """A call as the model writes it (the template's form)."""
+    arguments = "".join(
+        f"<parameter={name}>\n{value}\n</parameter>\n" for name, value in call.arguments.items()
+    )
+    return f"<tool_call>\n<function={call.name}>\n{arguments}</function>\n</tool_call>\n"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
     """How often sequences are of which kind; the rest are conversations.
@@ -133,17 +166,23 @@ class Shares:
         copying: those that ask for a transcription of nonsense, which nobody can guess.
         spelling: those that ask for the letters of a few words.
         drill: those that practise one skill of facts, sums or copying, mostly typed.
+        unfinished: conversations whose last turn stops too early.
+        tools: conversations that offer functions.
+        instructed: of the conversations, those that begin with a system text.
         typed_turns: of the turns of conversations, those that are typed and not spoken.
     """
 
     transcription: float = 0.25
     copying: float = 0.15
     spelling: float = 0.12
-    drill: float = 0.18
+    drill: float = 0.14
+    unfinished: float = 0.05
+    tools: float = 0.08
+    instructed: float = 0.15
     typed_turns: float = 0.1
 
 
-SPOKEN_SHARES = Shares(transcription=0.3, copying=0.05, spelling=0.07, drill=0.12)
+SPOKEN_SHARES = Shares(transcription=0.27, copying=0.04, spelling=0.06, drill=0.1, unfinished=0.06)
 """Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
 they teach the decoder it has learnt by then."""
 
@@ -160,10 +199,13 @@ class SequenceMaker:
             "copying": shares.copying,
             "spelling": shares.spelling,
             "drill": shares.drill,
+            "unfinished": shares.unfinished,
+            "tools": shares.tools,
         }
         self._kinds = (*kinds, "conversation")
         self._weights = (*kinds.values(), 1 - sum(kinds.values()))
         self._typed_share = shares.typed_turns
+        self._instructed_share = shares.instructed
         self._turn_opening = self._encode("<|im_start|>user\n")
         self._audio_opening = self._encode("<so_start>")
         self._audio_closing = self._encode("<so_end>\n")
@@ -203,11 +245,22 @@ class SequenceMaker:
                 self._add_turn(sequence, text, self._spell_words, letters, spoken)
             case "drill":
                 self.add_conversation(sequence, sample_drill(rng), rng, DRILL_TYPED_SHARE)
+            case "unfinished":
+                turns = sample_unfinished(rng, "train")
+                conversation = Conversation(turns, self._instructions(rng))
+                self.add_conversation(sequence, conversation, rng, self._typed_share)
+            case "tools":
+                conversation = sample_tool_conversation(rng, "train")
+                conversation = replace(conversation, system=self._instructions(rng, 2.0))
+                self.add_conversation(sequence, conversation, rng, self._typed_share)
             case _:
-                self.add_conversation(
-                    sequence, sample_conversation(rng, "train"), rng, self._typed_share
-                )
+                conversation = sample_conversation(rng, "train")
+                conversation = replace(conversation, system=self._instructions(rng))
+                self.add_conversation(sequence, conversation, rng, self._typed_share)
         return sequence
+
+    def _instructions(self, rng: random.Random, more: float = 1.0) -> str:
+        return sample_instructions(rng) if rng.random() < self._instructed_share * more else ""
 
     def add_conversation(
         self,
@@ -217,17 +270,22 @@ class SequenceMaker:
         typed_share: float,
     ) -> None:
         """Appends every turn of a conversation; ``typed_share`` of them are typed, not spoken."""
+        if opening := session_opening(conversation):
+            sequence.add(self._encode(opening))
         for turn in conversation.turns:
             spoken = rng.random() >= typed_share
-            self._add_turn(sequence, turn.user, [], turn.reply, spoken)
+            if turn.call is None:
+                self._add_turn(sequence, turn.user, [], turn.reply, spoken)
+                continue
+            self._add_turn(sequence, turn.user, [], call_text(turn.call), spoken)
+            sequence.add(self._encode(TOOL_RESPONSE.format(turn.result)) + self._reply_opening)
+            sequence.add(self._encode(turn.reply) + self._reply_end, learnt=True)
+            sequence.add(self._newline)
 
     def _add_turn(
         self, sequence: Sequence, user: str, instruction: list[int], reply: str, spoken: bool
     ) -> None:
-        def add(ids: list[int] | None, learn: bool = False) -> None:
-            sequence.parts.append(ids)
-            sequence.learnt.append(learn)
-
+        add = sequence.add
         add(self._turn_opening)
         if spoken:
             sequence.utterances.append(user)
@@ -237,5 +295,5 @@ class SequenceMaker:
         else:
             add(self._encode(user) + instruction)
         add(self._reply_opening)
-        add(self._encode(reply) + self._reply_end, learn=True)
+        add(self._encode(reply) + self._reply_end, learnt=True)
         add(self._newline)

@@ -10,13 +10,17 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
+from pathlib import Path
 
+import espeakng_loader
 import numpy as np
 from scipy.signal import resample_poly
 
+from voice.training import invented
 from voice.tts.espeak_library import EspeakLibrary, EventKind, Parameter, SpeechEvent
 
 SAMPLE_RATE_HZ = 16_000
@@ -49,6 +53,9 @@ HELDOUT_VARIANTS = tuple(
     """f5 m7 klatt5 anika belinda david edward iven3 linda max pablo robert steph2 victor
     RicishayMax3 robosoft2""".split()
 )
+
+INVENTED_SHARE = 0.4
+"""Of the accents, and of the variants, of the speakers that are trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +99,9 @@ def sample_speaker(rng: random.Random, heldout: bool = False) -> SpeakerSettings
         accent = HELDOUT_ACCENT if rng.random() < 0.25 else rng.choice(ACCENTS)
         voice = f"{accent}+{rng.choice(HELDOUT_VARIANTS)}"
     else:
-        accent = rng.choice(ACCENTS)
-        voice = accent if rng.random() < 0.12 else f"{accent}+{rng.choice(VARIANTS)}"
+        accent = rng.choice(invented.ACCENTS if rng.random() < INVENTED_SHARE else ACCENTS)
+        variant = rng.choice(invented.VARIANTS if rng.random() < INVENTED_SHARE else VARIANTS)
+        voice = accent if rng.random() < 0.12 else f"{accent}+{variant}"
     natural = rng.random() < 0.25  # espeak's own defaults are what most people will feed
     return SpeakerSettings(
         voice=voice,
@@ -131,7 +139,10 @@ class SpeechMaker:
     """Speaks texts as random speakers; one per process, because espeak is process-global."""
 
     def __init__(self) -> None:
-        self._library = EspeakLibrary(buffer_ms=200, phonemes=True)
+        self._voices = tempfile.TemporaryDirectory(prefix="parley-voices-")
+        folder = Path(self._voices.name)
+        invented.write_voices(Path(espeakng_loader.get_data_path()), folder)
+        self._library = EspeakLibrary(buffer_ms=200, phonemes=True, data_path=str(folder))
 
     def speak(self, text: str, speaker: SpeakerSettings) -> Utterance:
         """Speaks ``text`` (plain words) at 16 kHz with labels."""
@@ -196,7 +207,8 @@ PHONEMES = tuple(
 )
 _MERGED = {
     "@2": "@", "I#": "I", "I2": "I", "O2": "0", "a#": "a", "aI3": "aI@", "w#": "w", "t2": "t",
-    "t[": "t", "VR": "3:", "?": "t",
+    "t[": "t", "VR": "3:", "?": "t", "e:": "eI", "e": "E", "o:": "oU", "o": "O:", "O": "0",
+    "u": "u:", "1": "I", "R": "r", "*": "r", "l^": "l", "B": "v",
 }  # fmt: skip
 _CLASSES = {name: index for index, name in enumerate(PHONEMES)}
 

@@ -110,12 +110,15 @@ class EspeakLibrary:
     Args:
         buffer_ms: length of the PCM blocks handed to ``on_audio``.
         phonemes: also report every phoneme (the training data needs them).
+        data_path: folder of espeak-ng's data; the bundled one by default.
 
     Raises:
         EspeakError: the package ``espeakng-loader`` is missing or the library does not start.
     """
 
-    def __init__(self, buffer_ms: int = 20, phonemes: bool = False) -> None:
+    def __init__(
+        self, buffer_ms: int = 20, phonemes: bool = False, data_path: str | None = None
+    ) -> None:
         try:
             import espeakng_loader
         except ImportError as error:
@@ -125,14 +128,13 @@ class EspeakLibrary:
             ) from error
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         options = INITIALIZE_PHONEME_EVENTS if phonemes else 0
-        data_path = str(espeakng_loader.get_data_path()).encode()
+        data_path = data_path or str(espeakng_loader.get_data_path())
         self.sample_rate: int = self._library.espeak_Initialize(
-            AUDIO_OUTPUT_SYNCHRONOUS, buffer_ms, data_path, options
+            AUDIO_OUTPUT_SYNCHRONOUS, buffer_ms, data_path.encode(), options
         )
         if self.sample_rate <= 0:
             raise EspeakError(
-                f"espeak-ng did not start with its data in {data_path.decode()}: "
-                "reinstall espeakng-loader"
+                f"espeak-ng did not start with its data in {data_path}: reinstall espeakng-loader"
             )
         self._on_audio: OnAudio | None = None
         # ctypes keeps no reference to the callback: this one must live as long as the library.

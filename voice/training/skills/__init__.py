@@ -10,24 +10,33 @@ from voice.training.skills.conversations import (
     sample_conversation,
     sample_drill,
     sample_memory,
+    sample_tool_conversation,
     sample_turn,
 )
+from voice.training.skills.instructions import sample_instructions
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import training_sentences
-from voice.training.skills.turns import Conversation, Split, Turn
+from voice.training.skills.turns import Conversation, Function, Split, ToolCall, Turn
+from voice.training.skills.unfinished import cut_short, sample_unfinished
 from voice.training.skills.wording import sample_words_to_spell, spelled
 
 __all__ = [
     "SKILLS",
     "Conversation",
+    "Function",
     "Split",
+    "ToolCall",
     "Turn",
+    "cut_short",
     "is_right",
     "sample_conversation",
     "sample_drill",
+    "sample_instructions",
     "sample_memory",
     "sample_nonsense",
+    "sample_tool_conversation",
     "sample_turn",
+    "sample_unfinished",
     "sample_words_to_spell",
     "spelled",
     "training_sentences",

@@ -27,6 +27,11 @@ from voice.training.skills.talk import (
     sample_identity,
     sample_thanks,
 )
+from voice.training.skills.tools import (
+    sample_functions,
+    sample_missing_tool_turn,
+    sample_tool_turn,
+)
 from voice.training.skills.turns import Conversation, Split, Turn
 from voice.training.skills.unknown import sample_not_understood
 from voice.training.skills.wording import sample_repeat, sample_spell
@@ -120,3 +125,23 @@ def sample_drill(rng: random.Random) -> Conversation:
     """A few turns of one skill, from the phrasings for training."""
     skill = rng.choices(tuple(_DRILLED), tuple(_DRILLED.values()))[0]
     return Conversation(tuple(sample_turn(rng, skill, "train") for _ in range(_DRILL_TURNS)))
+
+
+def sample_tool_conversation(rng: random.Random, split: Split) -> Conversation:
+    """One or two turns with functions at hand: most turns need one of them, some one that is not
+    offered, some none.
+    """
+    functions = sample_functions(rng)
+    turns = []
+    for _ in range(rng.choice((1, 1, 2))):
+        kind = rng.random()
+        turn = sample_missing_tool_turn(rng, split, functions) if kind < 0.12 else None
+        if kind > 0.8:
+            # A sum is calculated by the function where there is one.
+            sums = ("add", "subtract", "multiply")
+            offered = {function.name for function in functions}
+            skills = [s for s in _DISTRACTORS if "calculate" not in offered or s not in sums]
+            skills = [s for s in skills if s != "not_understood"]  # it may ask for a function
+            turn = sample_turn(rng, rng.choice(skills), split)
+        turns.append(turn or sample_tool_turn(rng, split, rng.choice(functions)))
+    return Conversation(tuple(turns), functions=functions)

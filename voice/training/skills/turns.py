@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,24 +11,45 @@ Split = Literal["train", "heldout"]
 
 
 @dataclass(frozen=True, slots=True)
+class Function:
+    """A function that a conversation offers, with the names of its parameters."""
+
+    name: str
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a function; arguments as they are written in it."""
+
+    name: str
+    arguments: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One question and its answer.
 
     Attributes:
         user: what is spoken, as said: lower-case letters, apostrophes and spaces.
-        reply: what the assistant answers, in written text.
-        skill: one of `SKILLS`.
+        reply: what the assistant answers, in written text; nothing to a turn that is not over.
+        skill: one of `SKILLS`, or `tool`.
         accept: other replies that count as right.
+        call: the function to be called before the reply. result: what it returns.
     """
 
     user: str
     reply: str
     skill: str
     accept: tuple[str, ...] = ()
+    call: ToolCall | None = None
+    result: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Turns in the order in which they are spoken."""
+    """Turns in the order in which they are spoken, under a system text and with functions."""
 
     turns: tuple[Turn, ...]
+    system: str = ""
+    functions: tuple[Function, ...] = ()
