@@ -205,6 +205,7 @@ class OmniDecoder(nn.Module):
         repetition_penalty: float = 1.0,
         seed: int | None = None,
         stop: Collection[int] = (),
+        min_new_tokens: int = 0,
         forbidden: Collection[int] = (),
         context: Collection[int] = (),
     ) -> Generator[int, None, int | None]:
@@ -218,8 +219,9 @@ class OmniDecoder(nn.Module):
         Args:
             state: the session; it must have taken in something.
             max_new_tokens: the most tokens to yield.
-            temperature, top_k, top_p, repetition_penalty, seed, forbidden: see `SamplingConfig`.
+            temperature, top_k, top_p, repetition_penalty, seed: see `SamplingConfig`.
             stop: tokens that end the generation.
+            min_new_tokens, forbidden: see `SamplingConfig`.
             context: earlier tokens that the repetition penalty counts as seen.
 
         Returns:
@@ -235,6 +237,8 @@ class OmniDecoder(nn.Module):
             top_p=top_p,
             repetition_penalty=repetition_penalty,
             forbidden=forbidden,
+            stop=stop,
+            min_new_tokens=min_new_tokens,
             seed=seed,
         )
         if state.logits is None:

@@ -25,6 +25,10 @@ class SamplingConfig:
     """Divides positive and multiplies negative logits of tokens seen (CTRL, arXiv 1909.05858)."""
     forbidden: Collection[int] = ()
     """Tokens never chosen, such as the media placeholders."""
+    stop: Collection[int] = ()
+    """Tokens that end the generation; only `min_new_tokens` makes a difference to them here."""
+    min_new_tokens: int = 0
+    """Of the first so many tokens none is a stop token."""
     seed: int | None = None
     """Makes the draws repeatable; None draws from torch's own generator."""
 
@@ -34,6 +38,7 @@ class SamplingConfig:
             ("top_k", self.top_k >= 0, "at least 0 (0 keeps all)"),
             ("top_p", 0 < self.top_p <= 1, "in (0, 1]"),
             ("repetition_penalty", self.repetition_penalty > 0, "above 0 (1 is none)"),
+            ("min_new_tokens", self.min_new_tokens >= 0, "at least 0"),
         ):
             if not good:
                 raise ValueError(f"{name}={getattr(self, name)!r} must be {wanted}")
@@ -49,7 +54,7 @@ class Sampler:
         context: tokens before the first choice that count as seen.
 
     Raises:
-        ValueError: a forbidden or context token is not in the vocabulary, or all are forbidden.
+        ValueError: a token of the settings is not in the vocabulary, or all are forbidden.
     """
 
     def __init__(
@@ -59,17 +64,20 @@ class Sampler:
         device: torch.device,
         context: Collection[int] = (),
     ) -> None:
-        for name, tokens in (("forbidden", config.forbidden), ("context", context)):
+        first = {*config.forbidden, *(config.stop if config.min_new_tokens else ())}
+        for name, tokens in (("forbidden or stop", first), ("context", context)):
             strange = [token for token in tokens if not 0 <= token < vocab_size]
             if strange:
                 raise ValueError(
                     f"{name} tokens {strange[:5]} lie outside 0..{vocab_size - 1}; look tokens up "
                     "with the tokenizer of this checkpoint"
                 )
-        if len(set(config.forbidden)) == vocab_size:
+        if len(first) == vocab_size:
             raise ValueError("every token is forbidden; allow at least one")
         self._config = config
         self._forbidden = torch.tensor(sorted(set(config.forbidden)), device=device).long()
+        self._forbidden_first = torch.tensor(sorted(first), device=device).long()
+        self._chosen = 0
         self._seen: Tensor | None = None
         if config.repetition_penalty != 1.0:
             self._seen = torch.zeros(vocab_size, dtype=torch.bool, device=device)
@@ -86,8 +94,11 @@ class Sampler:
             penalty = config.repetition_penalty
             penalised = torch.where(logits > 0, logits / penalty, logits * penalty)
             logits = torch.where(self._seen, penalised, logits)
-        if len(self._forbidden):
-            logits = logits.index_fill(0, self._forbidden, -torch.inf)
+        is_early = self._chosen < config.min_new_tokens
+        self._chosen += 1
+        forbidden = self._forbidden_first if is_early else self._forbidden
+        if len(forbidden):
+            logits = logits.index_fill(0, forbidden, -torch.inf)
         greedy = config.temperature == 0
         token = logits.argmax(0, keepdim=True) if greedy else self._draw(logits)
         if self._seen is not None:

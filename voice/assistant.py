@@ -32,6 +32,8 @@ class Assistant:
         prompt: renders conversations for this checkpoint.
         config: what the checkpoint is made of.
         stop_token_ids: tokens that end a reply.
+        min_reply_tokens: that a reply has wherever one has to come. A checkpoint whose empty reply
+            means that the turn is not over says so at its first token, and must not say it then.
 
     Raises:
         MissingPart: (from any attribute or method) the checkpoint has no sound or no vision part.
@@ -52,6 +54,7 @@ class Assistant:
         self.prompt = Prompt(tokenizer)
         self.config = config
         self.stop_token_ids = config.stop_token_ids
+        self.min_reply_tokens = 1 if config.turn_end_signal == "empty_reply" else 0
         self._encoder = encoder
         self._sound_projection = sound_projection
         self._vision = vision

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -30,6 +30,9 @@ from voice.prompt import fallback_template
 SOUND_ENCODER = "sound_encoder.encoder."
 SOUND_PROJECTION = "sound_projection."
 LANGUAGE_MODEL = "language_model."
+
+TurnEndSignal = Literal["empty_reply"]
+"""How a checkpoint tells that a turn is not over: it begins, and so ends, an empty reply."""
 
 _LAYER_LETTERS = {"linear_attention": "M", "moe": "E", "full_attention": "*", "mlp": "-"}
 """How transformers writes what NVIDIA's `hybrid_override_pattern` says in letters."""
@@ -53,6 +56,8 @@ class CheckpointConfig:
     """What the weights are stored in."""
     stop_token_ids: tuple[int, ...]
     """Tokens that end a reply."""
+    turn_end_signal: TurnEndSignal | None = None
+    """What the checkpoint was trained to tell about the end of a turn; None: nothing."""
 
 
 def read_config(directory: str | Path) -> CheckpointConfig:
@@ -95,6 +100,7 @@ def read_config(directory: str | Path) -> CheckpointConfig:
             vision=VisionConfig.from_dict(raw) if raw.get("vision_config") else None,
             dtype=_DTYPES[dtype],
             stop_token_ids=tuple(stop) if isinstance(stop, list) else (int(stop),),
+            turn_end_signal=_turn_end_signal(raw),
         )
     except KeyError as error:
         raise CheckpointError(f"{directory}/config.json: {error} is missing or unknown") from error
@@ -197,6 +203,17 @@ def save_checkpoint(
     tokenizer.save_pretrained(directory)
     template = tokenizer.chat_template or fallback_template()
     (directory / "chat_template.jinja").write_text(template, encoding="utf-8")
+
+
+def _turn_end_signal(raw: Mapping[str, Any]) -> TurnEndSignal | None:
+    signal = raw.get("turn_end_signal")
+    known = get_args(TurnEndSignal)
+    if signal is not None and signal not in known:
+        raise ValueError(
+            f"turn_end_signal={signal!r} is none that Parley knows ({', '.join(known)}); take the "
+            "key out to have turns end by silence"
+        )
+    return signal
 
 
 def _with_pattern(llm: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -197,7 +197,8 @@ class Conversation:
                 yield " "
             memory = Memory(self._assistant)
             memory.tell(prompt.session_opening(), opening, clip, closing)
-            for part in Reply(self._assistant, memory, settings).decode():
+            # Sound in which nothing is said has an empty transcript.
+            for part in Reply(self._assistant, memory, settings, may_be_empty=True).decode():
                 yield part.content
 
     # --- The assistant's --------------------------------------------------------------------------

@@ -57,6 +57,10 @@ class Reply:
         audio_positions: embeddings in the history that it answers.
         cached_positions: of that history, what had been taken in before its last item.
         is_finished: whether the model has ended it; false after a limit.
+
+    Args:
+        may_be_empty: whether it may end at once though that means, with this checkpoint, that the
+            turn it answers is not over (`Assistant.min_reply_tokens`).
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Reply:
         base: Memory | None = None,
         preface: str = "",
         script: str = "",
+        may_be_empty: bool = False,
     ) -> None:
         memory.settle()
         self.memory, self.base = memory, base
@@ -77,6 +82,7 @@ class Reply:
         self.reasoning_tokens = self.audio_positions = self.cached_positions = 0
         self.is_finished = False
         self._assistant, self._settings, self._script = assistant, settings, script
+        self._min_tokens = 0 if may_be_empty else assistant.min_reply_tokens
         memory.tell(preface + assistant.prompt.reply_opening(settings.thinking))
         memory.settle()
 
@@ -119,6 +125,7 @@ class Reply:
             repetition_penalty=settings.repetition_penalty,
             seed=settings.seed,
             stop=self._assistant.stop_token_ids,
+            min_new_tokens=self._min_tokens,
             forbidden=self._assistant.prompt.media_token_ids,
         )
         self.is_finished = stop is not None

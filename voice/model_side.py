@@ -109,8 +109,8 @@ class ModelSide:
         self._report(done)
         yield
 
-    def pause(self, on_probability: Callable[[float], None]) -> Work[None]:
-        """Encodes the turn so far exactly, and judges whether it is over."""
+    def pause(self, on_probability: Callable[[float], None] | None) -> Work[None]:
+        """Encodes the turn so far exactly, and judges whether it is over if anybody asks."""
         conversation = self._conversation
         if not conversation.is_listening:
             return
@@ -119,7 +119,7 @@ class ModelSide:
         except ContextFull:
             yield from self._make_room()
         yield
-        if (fork := conversation.fork_turn()) is not None:
+        if on_probability is not None and (fork := conversation.fork_turn()) is not None:
             probability = self._judge.probability(fork)
             if probability is not None:
                 self._report(lambda: on_probability(probability))

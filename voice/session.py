@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from streaming import events as turn_events
-from streaming.turn_settings import SAMPLES_PER_MS
+from streaming.turn_settings import SAMPLES_PER_MS, TurnMode
 from streaming.vad import SAMPLING_RATE, VoiceDetector
 from voice import session_events as events
 from voice.client_wishes import ClientWishes
@@ -68,7 +68,7 @@ class Session(ClientWishes):
         playback: "pulled": whoever calls `playback.read` is the clock; "pushed": sound goes out in
             events as fast as it is made and counts as played in real time.
         tools: functions that the session runs itself.
-        judge: of the end of turns; by default the silence alone.
+        judge: of the end of turns; by default what the checkpoint was trained to tell, if anything.
         detector: of voice; by default the best that is installed.
     """
 
@@ -155,7 +155,7 @@ class Session(ClientWishes):
             case turn_events.SpeechAudio(samples=samples):
                 self._listen(samples)
             case turn_events.SpeechPaused(at=at):
-                self._core.order(self._core.model.pause(partial(self._on_turn_end_probability, at)))
+                self._pause(at)
             case turn_events.ReplyDrafted(reply=number):
                 self._responder.draft(number)
             case turn_events.DraftDropped():
@@ -211,6 +211,11 @@ class Session(ClientWishes):
             return
         self._waiting_samples += len(samples)
         self._core.order(self._core.model.listen(samples, partial(self._on_heard, len(samples))))
+
+    def _pause(self, at: int) -> None:
+        told = partial(self._on_turn_end_probability, at)
+        is_asked = self._core.settings.turns.mode is TurnMode.SEMANTIC
+        self._core.order(self._core.model.pause(told if is_asked else None))
 
     def _end_turn(self, endpoint: turn_events.EndpointReached) -> None:
         assert self._turn is not None

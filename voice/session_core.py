@@ -19,7 +19,7 @@ from voice.session_events import SessionEvent
 from voice.session_items import ItemList
 from voice.session_settings import SessionSettings
 from voice.tools import Tool
-from voice.turn_end import SilenceAlone, TurnEndJudge
+from voice.turn_end import TurnEndJudge, open_judge
 
 if TYPE_CHECKING:
     from voice.engine import Engine
@@ -73,7 +73,7 @@ class SessionCore:
         self.lane = engine.model.open_lane(self.fail)
         self.model = ModelSide(
             conversation,
-            judge or SilenceAlone(),
+            judge or open_judge(engine.assistant),
             engine.post,
             self._on_trimmed,
             self.on_error,

@@ -44,6 +44,13 @@ def _add_serve(subparsers: Any) -> None:
     parser.add_argument(
         "--thinking", choices=("on", "off"), default="off", help="reason before answering"
     )
+    parser.add_argument(
+        "--turn-end",
+        choices=("auto", "silence", "reply"),
+        default="auto",
+        help="what tells that you have finished: silence alone, or also whether the model would "
+        "reply with nothing (default auto: as the model was trained)",
+    )
     parser.add_argument("--instructions", default="", metavar="TEXT", help="what the model is told")
     parser.add_argument(
         "--tools",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from voice.session import Session
     from voice.session_events import SessionEvent
     from voice.session_settings import SessionSettings
+    from voice.turn_end import TurnEnd
 
 KEY_VARIABLE = "PARLEY_API_KEY"
 SAMPLES = Path(__file__).parent.parent / "voice" / "samples"
@@ -116,9 +117,14 @@ def warm_up(assistant: Assistant) -> None:
         pass
 
 
-def open_session_of(engine: Engine, *, with_tools: bool) -> Callable[..., Session]:
+def open_session_of(
+    engine: Engine, *, with_tools: bool, turn_end: TurnEnd = "auto"
+) -> Callable[..., Session]:
     """How the server opens sessions of an engine."""
     from voice.tools import BUILTIN_TOOLS
+    from voice.turn_end import open_judge
+
+    judge = open_judge(engine.assistant, turn_end)
 
     def open_session(
         settings: SessionSettings, emit: Callable[[SessionEvent], None], is_pushed: bool
@@ -128,6 +134,7 @@ def open_session_of(engine: Engine, *, with_tools: bool) -> Callable[..., Sessio
             settings=settings,
             playback="pushed" if is_pushed else "pulled",
             tools=BUILTIN_TOOLS if with_tools else (),
+            judge=judge,
         )
 
     return open_session
@@ -165,7 +172,8 @@ async def _serve(
         samples=samples(),
     )
     with_tools = options.tools == "on" if options.tools else not is_builtin
-    server = Server(open_session_of(engine, with_tools=with_tools), info, settings, defaults)
+    open_session = open_session_of(engine, with_tools=with_tools, turn_end=options.turn_end)
+    server = Server(open_session, info, settings, defaults)
     engine.start()
     try:
         try:

@@ -63,6 +63,12 @@ def test_forbidden_tokens_are_never_chosen() -> None:
     assert drawn(temperature=3.0, forbidden=[1, 3]) == {0, 2, 4}
 
 
+def test_stop_tokens_wait_for_the_least_number_of_tokens() -> None:
+    config = SamplingConfig(stop=[1], min_new_tokens=2)
+    sampler = Sampler(config, 5, CPU)
+    assert [int(sampler.choose(LOGITS)) for _ in range(3)] == [4, 4, 1]
+
+
 def test_repetition_penalty_lowers_what_was_seen() -> None:
     sampler = Sampler(SamplingConfig(repetition_penalty=2.0), 5, CPU, context=[4])
     assert [int(sampler.choose(LOGITS)) for _ in range(3)] == [1, 1, 1]  # 1.0 ties with token 2
@@ -80,6 +86,7 @@ def test_repetition_penalty_lowers_what_was_seen() -> None:
         {"top_p": 0.0},
         {"top_p": 1.1},
         {"repetition_penalty": 0.0},
+        {"min_new_tokens": -1},
     ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
@@ -92,6 +99,8 @@ def test_tokens_outside_the_vocabulary_are_refused() -> None:
         Sampler(SamplingConfig(forbidden=[5]), 5, CPU)
     with pytest.raises(ValueError, match="outside"):
         Sampler(SamplingConfig(), 5, CPU, context=[-1])
+    with pytest.raises(ValueError, match="outside"):
+        Sampler(SamplingConfig(stop=[5], min_new_tokens=1), 5, CPU)
     with pytest.raises(ValueError, match="every token"):
         Sampler(SamplingConfig(forbidden=range(5)), 5, CPU)
 

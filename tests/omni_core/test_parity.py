@@ -60,6 +60,29 @@ def test_greedy_tokens_equal_transformers_generate() -> None:
     assert list(model.generate(state, max_new_tokens=60)) == theirs[0, 12:].tolist()
 
 
+def test_stop_token_that_must_not_come_first_is_avoided_as_in_transformers() -> None:
+    model = random_decoder(2)
+    prompt = torch.randint(1, model.config.vocab_size, (1, 12))
+    state = model.new_state()
+    stop = int(model.prefill(state, tokens=prompt[0]).argmax())
+    assert list(model.generate(state.fork(), max_new_tokens=30, stop=[stop])) == []
+    theirs = (
+        in_transformers(model)
+        .generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=30,
+            min_new_tokens=1,
+            do_sample=False,
+            eos_token_id=stop,
+            pad_token_id=0,
+        )[0, 12:]
+        .tolist()
+    )
+    ours = list(model.generate(state, max_new_tokens=30, min_new_tokens=1, stop=[stop]))
+    assert ours == [token for token in theirs if token != stop]
+
+
 def test_embeddings_and_tokens_mixed_equal_transformers() -> None:
     model = random_decoder(3)
     tokens = torch.randint(0, model.config.vocab_size, (9,))

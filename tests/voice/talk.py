@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 
 import numpy as np
+import pytest
+import torch
 
 from streaming.vad import Scorer, VoiceDetector
+from tests.voice.tiny import write_tiny
+from voice import load
 from voice import session_events as events
 from voice.conversation import MAX_TRANSCRIPT_TOKENS
 from voice.engine import Engine
@@ -23,6 +27,33 @@ WORD = 4800
 FRAME = 320
 FAST = StreamSettings(chunk_ms=320, left_ms=800, right_ms=160)
 SHORT = ReplySettings(max_new_tokens=6)
+SIX_WORDS = "One two three four five six."
+
+
+@pytest.fixture(scope="module")
+def assistant(tmp_path_factory):
+    """A random tiny model; a module may have another."""
+    return load(write_tiny(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture
+def engine(assistant):
+    return Engine(assistant, open_voice=CountingVoice)
+
+
+@pytest.fixture
+def script(assistant, monkeypatch):
+    return Scripted(assistant, monkeypatch)
+
+
+@pytest.fixture
+def call(engine):
+    return Call(engine)
+
+
+def close(actual, expected):
+    """Logits are equal up to the rounding of another order of calls."""
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 class Loudness(Scorer):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.voice.talk import FAST, Call, CountingVoice, Scripted, assistant_said, told_whole, user
+from tests.voice.talk import FAST, Call, CountingVoice, assistant_said, close, told_whole, user
 from tests.voice.tiny import write_tiny
 from voice import load
 from voice import session_events as events
@@ -25,15 +25,6 @@ SETTINGS = SessionSettings(
 def assistant(tmp_path_factory):
     directory = write_tiny(tmp_path_factory.mktemp("tiny"), max_position_embeddings=LIMIT)
     return load(directory)
-
-
-@pytest.fixture
-def script(assistant, monkeypatch):
-    return Scripted(assistant, monkeypatch)
-
-
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_oldest_turns_are_dropped_and_the_rest_is_as_if_told_alone(assistant, script):

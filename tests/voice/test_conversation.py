@@ -9,19 +9,12 @@ from PIL import Image
 
 from streaming.encoder import StreamSettings
 from tests.voice.talk import Scripted
-from tests.voice.tiny import write_tiny
-from voice import load
 from voice.conversation import Conversation, ReplySettings
 from voice.memory import finish
 
 SPEECH = np.random.default_rng(0).normal(0, 0.1, 16_000 * 2).astype(np.float32)
 FAST = StreamSettings(chunk_ms=160, left_ms=800, right_ms=160)
 SHORT = ReplySettings(max_new_tokens=8)
-
-
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory):
-    return load(write_tiny(tmp_path_factory.mktemp("tiny")))
 
 
 def heard(assistant, samples, sizes=(320,), text="", **options):

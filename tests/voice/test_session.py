@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -11,47 +10,21 @@ from streaming.turn_settings import TurnSettings
 from tests.voice.talk import (
     FAST,
     SHORT,
+    SIX_WORDS,
     WORD,
     Call,
     CountingVoice,
     Scripted,
     assistant_said,
+    close,
     told_whole,
     user,
 )
-from tests.voice.tiny import write_tiny
-from voice import load
 from voice import session_events as events
 from voice.engine import Engine
 from voice.playback import FADE_SAMPLES
 from voice.session_settings import SessionSettings
 from voice.tools import Tool
-
-SIX_WORDS = "One two three four five six."
-
-
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory):
-    return load(write_tiny(tmp_path_factory.mktemp("tiny")))
-
-
-@pytest.fixture
-def engine(assistant):
-    return Engine(assistant, open_voice=CountingVoice)
-
-
-@pytest.fixture
-def script(assistant, monkeypatch):
-    return Scripted(assistant, monkeypatch)
-
-
-@pytest.fixture
-def call(engine):
-    return Call(engine)
-
-
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_spoken_turn_is_answered(call, script, assistant):

@@ -9,53 +9,25 @@ from streaming.turn_settings import TurnSettings
 from tests.voice.talk import (
     FAST,
     SHORT,
+    SIX_WORDS,
     WORD,
     Call,
-    CountingVoice,
-    Scripted,
     assistant_said,
+    close,
     told_whole,
     user,
 )
-from tests.voice.tiny import write_tiny
-from voice import load
 from voice import session_events as events
 from voice.decoding import ReplySettings
-from voice.engine import Engine
 from voice.session_events import Content, Item, SessionError
 from voice.session_settings import ResponseSettings, SessionSettings
 
-SIX_WORDS = "One two three four five six."
 MANUAL = SessionSettings(reply=SHORT, stream=FAST, turns=TurnSettings.from_turn_detection(None))
-
-
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory):
-    return load(write_tiny(tmp_path_factory.mktemp("tiny")))
-
-
-@pytest.fixture
-def engine(assistant):
-    return Engine(assistant, open_voice=CountingVoice)
-
-
-@pytest.fixture
-def script(assistant, monkeypatch):
-    return Scripted(assistant, monkeypatch)
-
-
-@pytest.fixture
-def call(engine):
-    return Call(engine)
 
 
 @pytest.fixture
 def manual(engine):
     return Call(engine, settings=MANUAL)
-
-
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 def typed(text):

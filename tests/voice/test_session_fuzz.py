@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from streaming.turn_settings import TurnSettings
 from tests.voice.talk import FAST, Call, CountingVoice, Scripted
-from tests.voice.tiny import write_tiny
-from voice import load
 from voice import session_events as events
 from voice.decoding import ReplySettings
 from voice.engine import Engine
@@ -34,11 +32,6 @@ TURNS = (
     TurnSettings(create_response=False),
     TurnSettings.from_turn_detection(None),
 )
-
-
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory):
-    return load(write_tiny(tmp_path_factory.mktemp("tiny")))
 
 
 def typed(text):

@@ -1,20 +1,17 @@
 """Functions that a session runs: told, slow, failing, interrupted; and timers."""
 
 import pytest
-import torch
 
 from tests.voice.talk import (
     FAST,
     Call,
     CountingVoice,
     HeldExecutor,
-    Scripted,
     assistant_said,
+    close,
     told_whole,
     user,
 )
-from tests.voice.tiny import write_tiny
-from voice import load
 from voice import session_events as events
 from voice.decoding import ReplySettings
 from voice.engine import Engine
@@ -25,16 +22,6 @@ from voice.tools import BUILTIN_TOOLS, Tool
 SETTINGS = SessionSettings(reply=ReplySettings(max_new_tokens=80), stream=FAST)
 CALL = "<tool_call>\n<function=look>\n</function>\n</tool_call>\n"
 MESSAGE = {"type": "function", "function": {"name": "look", "arguments": {}}}
-
-
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory):
-    return load(write_tiny(tmp_path_factory.mktemp("tiny")))
-
-
-@pytest.fixture
-def script(assistant, monkeypatch):
-    return Scripted(assistant, monkeypatch)
 
 
 class Clock:
@@ -69,11 +56,6 @@ def expected(assistant, call, first, result, last):
     ]
     functions = [tool.function for tool in call.session._core.tools.values()]
     return told_whole(assistant, messages, call.turns(), tools=functions)
-
-
-def close(actual, wanted):
-    """Compares logits."""
-    torch.testing.assert_close(actual, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_result_goes_back_to_the_model(assistant, script, held, clock):

@@ -59,12 +59,16 @@ def write_tiny(
     sound: dict[str, Any] | None = SOUND,
     vision: dict[str, Any] | None = VISION,
     dtype: torch.dtype = torch.float32,
+    beside: dict[str, Any] | None = None,
     **llm: Any,
 ) -> Path:
-    """Writes a checkpoint with weights that are far from degenerate."""
+    """Writes a checkpoint with weights that are far from degenerate.
+
+    `beside` are further keys of the top level of config.json, `llm` of its llm_config.
+    """
     tokenizer = small_tokenizer()
     block = raw_llm_config(vocab_size=len(tokenizer), bos_token_id=1, eos_token_id=11, **llm)
-    config = raw_config(block, sound, vision, tokenizer, **BESIDE)
+    config = raw_config(block, sound, vision, tokenizer, **BESIDE, **(beside or {}))
     torch.manual_seed(seed)
     decoder = OmniDecoder(ModelConfig.from_dict(block))
     width = block["hidden_size"]

@@ -107,6 +107,7 @@ BESIDE = {
     "norm_std": [0.26862954, 0.26130258, 0.27577711],
     "video_pruning_rate": 0.7,
     "max_sequence_length": 8192,
+    "turn_end_signal": "empty_reply",
 }
 """Keys of config.json beside the blocks of the three parts."""
 

@@ -143,6 +143,8 @@ class _Session:
             top_k=settings.top_k,
             top_p=settings.top_p,
             forbidden=assistant.prompt.media_token_ids,
+            stop=assistant.stop_token_ids,
+            min_new_tokens=assistant.min_reply_tokens,
             seed=question.seed,
         )
         self._sampler = Sampler(config, assistant.model.config.vocab_size, assistant.model.device)
