@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 from playwright.async_api import async_playwright
 
+from tests.web.browser import CHROMIUM, TIMEOUT_MS, arguments_of, microphone
 from tests.web.served import question, serving_model
-from tests.web.test_browser import CHROMIUM, TIMEOUT_MS, arguments_of, microphone
 from voice.assistant import Assistant
 
 PACKAGE = "@openai/agents-realtime@0.20.0"
