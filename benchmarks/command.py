@@ -46,7 +46,8 @@ def run_parts(
         done[name] = (explanation, rows)
         print(f"\n{name} ({time.perf_counter() - start:.0f} s)\n{report.table(rows)}", flush=True)
     if results is not None and not failures:
-        results.write_text(report.page(where, done, command), encoding="utf-8")
+        kept = report.sections_of_others(results)
+        results.write_text(report.page(where, done, command) + kept, encoding="utf-8")
         print(f"\nwritten to {results}")
     print(report.json_line(where, done, failures))
     return 1 if failures else 0

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -67,6 +68,32 @@ def page(machine: Mapping[str, object], parts: Parts, command: str) -> str:
     for name, (explanation, rows) in parts.items():
         text += [f"## {name}", explanation.strip(), table(rows)]
     return "\n\n".join(text) + "\n"
+
+
+_SECTION = "<!-- {}: written by a command of its own -->", "<!-- end of {} -->"
+
+
+def write_section(page: Path, name: str, paragraphs: Sequence[str]) -> None:
+    """Puts a section of another command's into a page, or in the place of what it was."""
+    before, _, after = _split(page.read_text(encoding="utf-8"), name)
+    begin, end = (each.format(name) for each in _SECTION)
+    section = "\n\n".join([begin, f"## {name}", *paragraphs, end])
+    page.write_text(f"{before.rstrip()}\n\n{section}\n{after}", encoding="utf-8")
+
+
+def sections_of_others(page: Path) -> str:
+    """What `write_section` has put into a page, to be kept when it is written anew."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    begin, end = (re.escape(each).replace(r"\{\}", "(.+?)") for each in _SECTION)
+    found = re.finditer(f"{begin}.*?{end.replace('(.+?)', chr(92) + '1')}", text, re.DOTALL)
+    return "".join(f"\n{each[0]}\n" for each in found)
+
+
+def _split(text: str, name: str) -> tuple[str, str, str]:
+    begin, end = (each.format(name) for each in _SECTION)
+    before, _, rest = text.partition(begin)
+    section, _, after = rest.partition(f"{end}\n")
+    return before, section, after
 
 
 def json_line(machine: Mapping[str, object], parts: Parts, failures: Mapping[str, str]) -> str:

@@ -74,6 +74,8 @@ class TurnSettings:
     false_interruption_ms: int = 320
     """Silence after an interjection that took no floor, until the reply goes on."""
 
+    speculate: bool = True
+    """Whether a reply is decoded ahead at the first pause; without, it begins at the endpoint."""
     create_response: bool = True
     """Whether an endpoint is answered unasked."""
     interrupt_response: bool = True

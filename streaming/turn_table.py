@@ -72,7 +72,7 @@ class Trigger(Enum):
     INTERJECTION = "voice of `hold_ms` while the assistant has the floor"
     FLOOR = "voice of `barge_in_ms`, or a high `FloorProbability`"
     PAUSE = "silence of `first_pause_ms`"
-    ANSWERABLE_PAUSE = "the same where an endpoint will be answered"
+    ANSWERABLE_PAUSE = "the same where an endpoint will be answered, and replies are drafted ahead"
     NO_FLOOR = "silence of `false_interruption_ms`, or a low `FloorProbability`"
     ENDPOINT = "silence enough for an endpoint, or `max_turn_ms`"
     UNANSWERED_END = "the same where nothing answers unasked, or `CommitTurn`"

@@ -257,7 +257,8 @@ class TurnMachine:
 
     @property
     def _pause_trigger(self) -> Trigger:
-        answerable = self._settings.create_response and self._is_idle
+        settings = self._settings
+        answerable = settings.create_response and settings.speculate and self._is_idle
         if self.user is User.SPEAKING and answerable:
             return Trigger.ANSWERABLE_PAUSE
         return Trigger.PAUSE

@@ -1,4 +1,4 @@
-"""The command `parley`: what `voice.cli` offers, and `serve`."""
+"""The command `parley`: what `voice.cli` offers, `serve` and `latency`."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from voice import cli
+from web.latency.cli import add_latency
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `parley` with the given arguments, or those of the process; returns the exit status."""
-    return cli.main(arguments, more=(_add_serve,))
+    return cli.main(arguments, more=(_add_serve, add_latency))
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -50,6 +51,13 @@ def _add_serve(subparsers: Any) -> None:
         default="auto",
         help="what tells that you have finished: silence alone, or also whether the model would "
         "reply with nothing (default auto: as the model was trained)",
+    )
+    parser.add_argument(
+        "--speculation",
+        choices=("on", "off"),
+        default="on",
+        help="decode and speak a reply ahead at the first pause, and hold it until the turn is "
+        "over (default on)",
     )
     parser.add_argument("--instructions", default="", metavar="TEXT", help="what the model is told")
     parser.add_argument(

@@ -97,8 +97,8 @@ def parse_ice_server(text: str) -> IceServer:
 def samples() -> tuple[Sample, ...]:
     """The recorded questions that ship with Parley."""
     lines = (SAMPLES / "questions.tsv").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("\t") for line in lines)
-    return tuple(Sample(text=text, file=SAMPLES / name) for name, text in pairs)
+    rows = (line.split("\t") for line in lines)
+    return tuple(Sample(text=text, file=SAMPLES / name) for name, text, *_ in rows)
 
 
 def warm_up(assistant: Assistant) -> None:
@@ -148,7 +148,7 @@ async def _serve(
 ) -> None:
     from voice.decoding import ReplySettings
     from voice.engine import Engine
-    from voice.session_settings import SessionSettings
+    from voice.session_settings import SessionSettings, TurnSettings
     from voice.tts.synthesizer import VoiceSettings, open_synthesizer
 
     is_builtin = options.model == "builtin"
@@ -159,6 +159,7 @@ async def _serve(
     defaults = VoiceDefaults(
         settings=SessionSettings(
             instructions=options.instructions,
+            turns=TurnSettings(speculate=options.speculation == "on"),
             reply=ReplySettings(thinking=options.thinking == "on"),
             voice=VoiceSettings(voice=options.voice),
         ),

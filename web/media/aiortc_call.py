@@ -133,7 +133,7 @@ class AiortcCall:
             transceiver.setCodecPreferences(
                 [each for each in capabilities.codecs if each.mimeType.lower() == "audio/opus"]
             )
-            setattr(transceiver.receiver, JITTER_BUFFER, _PacketTap(self._inbound))
+            setattr(transceiver.receiver, JITTER_BUFFER, PacketTap(self._inbound))
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if self._channel is not None:
@@ -226,7 +226,7 @@ class _SpeechTrack(MediaStreamTrack):
         return packet
 
 
-class _PacketTap:
+class PacketTap:
     """Stands where aiortc has its jitter buffer; see the module."""
 
     def __init__(self, inbound: InboundAudio) -> None:

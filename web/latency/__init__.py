@@ -1,0 +1,1 @@
+"""`parley latency`: how long people wait for an answer, measured at their own ear."""
