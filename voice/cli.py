@@ -174,7 +174,7 @@ def _add_train(subparsers: Any) -> None:
         type=Path,
         dest="start",
         metavar="DIR",
-        help="a checkpoint to train further: its stage joint, in a new run",
+        help="a checkpoint to train further in a new run (its stage joint, or those named)",
     )
     action.add_argument(
         "--assemble", action="store_true", help="only write the checkpoint that training ends with"

@@ -172,7 +172,7 @@ def transcribe(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     """`parley train`: trains, assembles or evaluates."""
     try:
-        from voice.training import assemble, evaluate, recipe, run
+        from voice.training import assemble, evaluate, held_out, recipe, run
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in ("espeakng_loader", "scipy"):
@@ -185,18 +185,18 @@ def train(options: argparse.Namespace) -> None:
         console = Console()
         assistant = load_assistant(options)
         evaluate.evaluate(assistant, options.questions, options.seed).print(console)
-        for voice in evaluate.installed_engines():
+        for voice in held_out.installed_engines():
             report = evaluate.evaluate(assistant, options.questions // 5, options.seed, voice)
             report.print(console)
-        evaluate.evaluate_tools(assistant, options.questions // 5, options.seed).print(console)
+        fifth = options.questions // 5
+        evaluate.evaluate_tools(assistant, fifth, options.seed).print(console)
+        evaluate.evaluate_turn_ends(assistant, 2 * fifth, options.seed).print(console)
         return
     if options.start:
-        if options.stage:
-            raise UsageError("--from trains the stage joint: leave out --stage")
-        options.stage = ["joint"]
+        options.stage = options.stage or ["joint"]
         try:
-            assemble.start_from(options.start, options.directory)
-        except FileExistsError as error:
+            assemble.start_from(options.start, options.directory, options.stage)
+        except (ValueError, FileExistsError) as error:
             raise UsageError(str(error)) from error
     stages = options.stage or list(recipe.STAGES)
     unknown = sorted(set(stages) - set(recipe.STAGES))

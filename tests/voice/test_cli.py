@@ -325,8 +325,9 @@ def test_train_refuses_an_unknown_stage(run: Run) -> None:
     assert "use sounds, pieces, words" in explain(run, "train", "--stage", "sleep")
 
 
-def test_train_from_a_checkpoint_takes_no_stage(run: Run) -> None:
-    assert "leave out --stage" in explain(run, "train", "--from", "model", "--stage", "words")
+def test_train_from_a_checkpoint_refuses_a_stage_for_beginners(run: Run) -> None:
+    told = explain(run, "train", "--from", "model", "--stage", "sounds")
+    assert "sounds is for a model that knows nothing yet" in told
 
 
 def test_train_says_which_stage_is_missing(run: Run, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@ back: a checkpoint can be trained further."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from omni_core.pictures import VisionConfig
 from omni_core.vision import VisionTower
@@ -68,19 +70,29 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
     save_file(heads, destination / HEADS)
 
 
-def start_from(checkpoint: Path, run: Path) -> None:
-    """Makes a run whose stage ``joint`` begins with the weights of a checkpoint.
+FURTHER_STAGES = ("words", "language", "projector", "joint")
+"""Stages that can go on from a checkpoint."""
+
+
+def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) -> None:
+    """Makes a run whose stages begin with the weights of a checkpoint.
 
     Args:
         checkpoint: a directory that ``assemble`` has written, by the same recipe.
         run: directory of the new run.
+        stages: those that will be trained; of ``FURTHER_STAGES``.
 
     Raises:
+        ValueError: the stages don't go together.
         FileExistsError: there is a run in it.
         FileNotFoundError: the checkpoint has no classifiers.
         CheckpointError: the checkpoint is of other sizes, or none.
     """
-    if (run / "projector.pt").exists():
+    if refused := sorted(set(stages) - set(FURTHER_STAGES)):
+        raise ValueError(f"the stage {refused[0]} is for a model that knows nothing yet")
+    if {"words", "language"} & set(stages) and "joint" in stages and "projector" not in stages:
+        raise ValueError("ear and decoder change, so they need a new projector: add its stage")
+    if any((run / f"{stage}.pt").exists() for stage in STAGES):
         raise FileExistsError(f"{run} holds a run already: name another --directory")
     if not (checkpoint / HEADS).exists():
         raise FileNotFoundError(f"{checkpoint / HEADS} is missing: take a checkpoint that holds it")
@@ -96,5 +108,11 @@ def start_from(checkpoint: Path, run: Path) -> None:
     omni.hearing.load_state_dict(load_file(checkpoint / HEADS), strict=False)
     run.mkdir(parents=True, exist_ok=True)
     assistant.tokenizer.save_pretrained(run / "tokenizer")
-    saved = {"module": omni.state_dict(), "optimizer": None, "step": STAGES["projector"].steps}
-    torch.save(saved, run / "projector.pt")
+    parts: dict[str, nn.Module] = {"pieces": omni.hearing, "words": omni.hearing}
+    parts["language"] = omni.language
+    if "projector" not in stages:  # it is learnt for what the stages before it have made
+        parts["projector"] = omni
+    for stage, part in parts.items():
+        step = 0 if stage in stages else STAGES[stage].steps
+        saved = {"module": part.state_dict(), "optimizer": None, "step": step}
+        torch.save(saved, run / f"{stage}.pt")

@@ -7,34 +7,27 @@ answer counts only if the skill's own check finds it right (`voice.training.skil
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from streaming.turn_settings import TurnSettings
 from voice.assistant import Assistant
-from voice.audio_file import read_audio
 from voice.conversation import Conversation, ReplySettings
 from voice.tool_calls import ToolCall, ToolCallParser
 from voice.training import skills
 from voice.training.augment import Augmenter
 from voice.training.distance import edit_distance
-from voice.training.speech import HELDOUT_ACCENT, SpeechMaker, sample_speaker
+from voice.training.held_out import Speak, engine_speakers, espeak_speakers
+from voice.turn_end import EmptyReply
 
 FRAME_SAMPLES = 320
 MAX_REPLY_TOKENS = 64
-
-Speak = Callable[[str], np.ndarray]
-"""Words → float32 mono 16 kHz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +96,10 @@ def evaluate(assistant: Assistant, questions: int, seed: int = 0, voice: str = "
         assistant: who is asked.
         questions: the number of turns after which no new conversation starts.
         seed: of questions and voices.
-        voice: ``espeak`` for held-out variants and accent, or one of ``ENGINE_VOICES``.
+        voice: ``espeak`` for held-out variants and accent, or one of ``held_out.ENGINE_VOICES``.
     """
     rng = random.Random(f"evaluate-{seed}")
-    speakers = _espeak_speakers(rng) if voice == "espeak" else _engine_speakers(voice)
+    speakers = espeak_speakers(rng) if voice == "espeak" else engine_speakers(voice)
     report = Report()
     progress = track(range(questions), description=f"asking ({voice})")
     for _ in progress:
@@ -124,13 +117,61 @@ def evaluate_tools(assistant: Assistant, questions: int, seed: int = 0) -> Repor
     the result is told; the skill of its `Result` is ``call`` and the function's name.
     """
     rng = random.Random(f"evaluate-tools-{seed}")
-    speakers = _espeak_speakers(rng)
+    speakers = espeak_speakers(rng)
     report = Report()
     for _ in track(range(questions), description="asking with functions"):
         if len(report.results) < questions:
             name, speak = next(speakers)
             asked = skills.sample_tool_conversation(rng, "heldout")
             report.results += _converse(assistant, name, speak, rng, asked)
+    return report
+
+
+@dataclass(slots=True)
+class TurnEnds:
+    """How probable it was found that turns are over: of whole ones, and of those cut short."""
+
+    whole: list[float] = field(default_factory=list)
+    cut: list[float] = field(default_factory=list)
+
+    @property
+    def area(self) -> float:
+        """Area under the curve: how often a whole turn is more probably over than a cut one."""
+        pairs = [(w > c) + (w == c) / 2 for w in self.whole for c in self.cut]
+        return sum(pairs) / max(1, len(pairs))
+
+    def print(self, console: Console) -> None:
+        """Prints the area, and what the thresholds of turn-taking make of the turns."""
+        settings = TurnSettings()
+        table = Table(title="Turns that are over, and turns cut short", title_justify="left")
+        for name in ("turns", "number", "finished", "unfinished"):
+            table.add_column(name, justify="left" if name == "turns" else "right")
+        for name, found in (("over", self.whole), ("cut short", self.cut)):
+            finished = sum(p >= settings.finished_probability for p in found)
+            unfinished = sum(p < settings.unfinished_probability for p in found)
+            shares = (f"{count / max(1, len(found)):.1%}" for count in (finished, unfinished))
+            table.add_row(name, str(len(found)), *shares)
+        console.print(table, f"area under the curve: {self.area:.3f}")
+
+
+def evaluate_turn_ends(assistant: Assistant, turns: int, seed: int = 0) -> TurnEnds:
+    """Judges held-out turns in held-out espeak voices, each whole and cut short where it can be."""
+    rng = random.Random(f"evaluate-turn-ends-{seed}")
+    speakers = espeak_speakers(rng)
+    judge, report, record = EmptyReply(assistant), TurnEnds(), Augmenter(rng, strength=0.0)
+    for _ in track(range(turns), description="judging turns"):
+        _, speak = next(speakers)
+        turn = rng.choice(skills.sample_conversation(rng, "heldout").turns)
+        for judged, found in ((turn, report.whole), (skills.cut_short(turn, rng), report.cut)):
+            if judged is not None:
+                conversation = Conversation(assistant)
+                samples, _ = record(speak(judged.user))
+                conversation.listen(samples)
+                conversation.pause()
+                memory = conversation.fork_turn()
+                assert memory is not None
+                if (probability := judge.probability(memory)) is not None:
+                    found.append(probability)
     return report
 
 
@@ -184,47 +225,3 @@ def _calls(reply: str, tools: Sequence[Mapping[str, Any]]) -> list[skills.ToolCa
         for part in [*parser.feed(reply), *parser.flush()]
         if isinstance(part, ToolCall)
     ]
-
-
-def _espeak_speakers(rng: random.Random) -> Iterator[tuple[str, Speak]]:
-    """Speakers with variants, and now and then an accent, that were never trained on."""
-    maker = SpeechMaker()
-    while True:
-        speaker = sample_speaker(rng, heldout=True)
-        accent, _, variant = speaker.voice.partition("+")
-        name = f"espeak {HELDOUT_ACCENT}" if accent == HELDOUT_ACCENT else f"espeak +{variant}"
-
-        def speak(text: str, speaker=speaker) -> np.ndarray:  # type: ignore[no-untyped-def]
-            return maker.speak(text, speaker).samples
-
-        yield name, speak
-
-
-ENGINE_VOICES = {
-    "flite awb": ("flite", "-voice", "awb", "-t", "{text}", "-o", "{file}"),
-    "festival slt hts": (
-        "text2wave", "-eval", "(voice_cmu_us_slt_arctic_hts)", "-o", "{file}", "{text_file}",
-    ),
-}  # fmt: skip
-"""Held-out engines, asked where installed (Debian: flite, festival, festvox-us-slt-hts)."""
-
-
-def installed_engines() -> list[str]:
-    """Those of ``ENGINE_VOICES`` whose program is on the path."""
-    return [name for name, command in ENGINE_VOICES.items() if shutil.which(command[0])]
-
-
-def _engine_speakers(voice: str) -> Iterator[tuple[str, Speak]]:
-    def speak(text: str) -> np.ndarray:
-        with tempfile.TemporaryDirectory() as folder:
-            file, text_file = Path(folder, "speech.wav"), Path(folder, "text")
-            text_file.write_text(text)
-            filled = [
-                part.format(text=text, file=file, text_file=text_file)
-                for part in ENGINE_VOICES[voice]
-            ]
-            subprocess.run(filled, check=True, capture_output=True)
-            return read_audio(file).samples
-
-    while True:
-        yield voice, speak

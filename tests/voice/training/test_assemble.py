@@ -54,6 +54,28 @@ def test_run_goes_on_from_a_checkpoint(run, checkpoint, tmp_path):
     assert len(runs.open_tokenizer(tmp_path)) == len(runs.open_tokenizer(run))
 
 
+def test_named_stages_begin_with_the_weights_of_a_checkpoint(run, checkpoint, tmp_path):
+    start_from(checkpoint, tmp_path, ("words", "language", "projector", "joint"))
+    whole = stage_weights(run / "joint.pt")
+    for stage, part in (("words", "hearing."), ("language", "language.")):
+        saved = torch.load(tmp_path / f"{stage}.pt", weights_only=True)
+        assert saved["step"] == 0
+        for name, weight in saved["module"].items():
+            if weight.is_floating_point():
+                torch.testing.assert_close(
+                    weight, whole[part + name].bfloat16().float(), rtol=1e-2, atol=1e-6
+                )
+    assert not (tmp_path / "projector.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("stages", "reason"), [(("pieces",), "knows nothing yet"), (("words", "joint"), "projector")]
+)
+def test_stages_that_do_not_go_together_are_refused(checkpoint, tmp_path, stages, reason):
+    with pytest.raises(ValueError, match=reason):
+        start_from(checkpoint, tmp_path, stages)
+
+
 def test_run_is_never_overwritten_by_a_checkpoint(checkpoint, tmp_path):
     start_from(checkpoint, tmp_path)
     with pytest.raises(FileExistsError, match="--directory"):

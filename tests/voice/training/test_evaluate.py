@@ -1,0 +1,39 @@
+"""The figures of an evaluation."""
+
+import pytest
+
+pytest.importorskip("espeakng_loader")
+
+from voice import load
+from voice.training.evaluate import TurnEnds, evaluate_tools, evaluate_turn_ends
+
+
+@pytest.fixture(scope="module")
+def builtin():
+    return load("builtin")
+
+
+@pytest.mark.parametrize(
+    ("whole", "cut", "area"),
+    [
+        ([0.9, 0.8], [0.1, 0.2], 1.0),
+        ([0.1], [0.9], 0.0),
+        ([0.5], [0.5], 0.5),
+        ([0.9, 0.1], [0.5], 0.5),
+    ],
+)
+def test_area_is_how_often_a_whole_turn_comes_first(whole, cut, area):
+    assert TurnEnds(whole, cut).area == area
+
+
+def test_every_turn_is_judged_whole(builtin):
+    found = evaluate_turn_ends(builtin, 6)
+    assert len(found.whole) == 6
+    assert len(found.cut) <= 6
+    assert all(0 <= probability <= 1 for probability in found.whole + found.cut)
+
+
+def test_questions_for_functions_are_counted_by_function(builtin):
+    report = evaluate_tools(builtin, 6)
+    assert len(report.results) >= 6
+    assert any(result.skill.startswith("call ") for result in report.results)
