@@ -168,6 +168,11 @@ class EspeakLibrary:
         if self._library.espeak_SetParameter(int(parameter), value, 0) != 0:
             raise EspeakError(f"espeak-ng refused {parameter.name.lower()} = {value}")
 
+    def seed_noise(self, seed: int) -> None:
+        """Makes the noise in the following synthesis repeatable; libraries before 1.52 cannot."""
+        if (set_seed := getattr(self._library, "espeak_ng_SetRandSeed", None)) is not None:
+            set_seed(ctypes.c_long(seed))
+
     def synthesize(self, text: str, on_audio: OnAudio) -> None:
         """Speaks ``text``; returns when all is said or ``on_audio`` returned False."""
         data = text.encode()
