@@ -1,6 +1,7 @@
 """A server on a free port, with scripted sessions or real ones."""
 
-from collections.abc import AsyncIterator
+import base64
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.web.scripted import ScriptedSession
 from voice.assistant import Assistant
 from voice.audio_file import read_audio
 from voice.engine import Engine
+from voice.resampling import Resampler
 from web.app import Server
 from web.serve import SAMPLES, open_session_of, samples
 from web.settings import ServerInfo, ServerSettings
@@ -56,3 +58,12 @@ def question(name: str, silence_s: float = 1.5) -> np.ndarray:
     """A recorded question and the silence after it, float32 mono 16 kHz."""
     asked = read_audio(SAMPLES / f"{name}.flac").samples
     return np.concatenate([asked, np.zeros(round(16_000 * silence_s), np.float32)])
+
+
+def base64_pieces(samples: np.ndarray) -> Iterator[str]:
+    """16 kHz sound as WebSocket clients send it: base64 of 200 ms of PCM at 24 kHz."""
+    resampler = Resampler(16_000, 24_000)
+    wire = np.concatenate([resampler.feed(samples), resampler.flush()])
+    data = (np.clip(wire, -1, 1) * 32767).astype("<i2").tobytes()
+    for start in range(0, len(data), 9600):
+        yield base64.b64encode(data[start : start + 9600]).decode()

@@ -4,13 +4,11 @@ import asyncio
 import base64
 import contextlib
 import json
-import threading
-from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.web.media.network import accept, new_peer, offer_of, until
+from tests.web.media.network import new_peer, offer_of
 from tests.web.scripted import ScriptedSession
 from tests.web.served import client_of, serving
 from voice import session_events as told
@@ -283,58 +281,6 @@ def test_samples_are_served_by_number_only():
         for path in ("/samples/0", "/samples/-1", "/samples/..%2f..%2fapp.py", "/samples/²"):
             assert (await client.get(path)).status == 404
         assert (await client.get("/static/../app.py")).status == 404
-
-    run(test)
-
-
-def test_fifty_connects_and_sudden_disconnects_leave_nothing():
-    async def test(server, client):
-        tasks = len(asyncio.all_tasks())
-        for number in range(50):
-            socket = await client.ws_connect("/v1/realtime")
-            if number % 2:
-                await socket.send_json({"type": "input_audio_buffer.append", "audio": SOUND})
-            socket._response.connection.transport.abort()  # no goodbye
-        async with asyncio.timeout(10):
-            while len(server.sessions):
-                await asyncio.sleep(0.01)
-        async with asyncio.timeout(10):
-            while len(asyncio.all_tasks()) > tasks:
-                await asyncio.sleep(0.01)
-
-    run(test, max_sessions=60)
-
-
-def test_twenty_calls_and_sudden_ends_leave_no_threads_tasks_or_sockets():
-    def open_files() -> int:
-        files = Path("/proc/self/fd")  # of Linux; elsewhere they are not counted
-        return len(list(files.iterdir())) if files.exists() else 0
-
-    async def call(client) -> None:
-        peer = new_peer()
-        peer.addTransceiver("audio")
-        channel = peer.createDataChannel("oai-events")
-        received: list[str] = []
-        channel.on("message", received.append)
-        headers = {"Content-Type": "application/sdp"}
-        offer = await offer_of(peer)
-        response = await client.post("/v1/realtime/calls", data=offer, headers=headers)
-        await accept(peer, await response.text())
-        await until(lambda: received)
-        assert json.loads(received[0])["type"] == "session.created"
-        await peer.close()
-
-    async def test(server, client):
-        def used() -> tuple[int, int, int]:
-            return threading.active_count(), len(asyncio.all_tasks()), open_files()
-
-        await call(client)
-        await until(lambda: not len(server.sessions))
-        before = used()
-        for _ in range(20):
-            await call(client)
-        await until(lambda: not len(server.sessions))
-        await until(lambda: all(now <= then for now, then in zip(used(), before, strict=True)))
 
     run(test)
 

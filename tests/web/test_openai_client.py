@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from openai import AsyncOpenAI
 
-from tests.web.served import question, serving_model
+from tests.web.served import base64_pieces, question, serving_model
 from voice.assistant import Assistant
-from voice.resampling import Resampler
 
 TOOL = {
     "type": "function",
@@ -35,11 +34,7 @@ async def conversation(assistant: Assistant):
 
 
 async def say(connection, samples: np.ndarray) -> None:
-    resampler = Resampler(16_000, 24_000)
-    wire = np.concatenate([resampler.feed(samples), resampler.flush()])
-    data = (np.clip(wire, -1, 1) * 32767).astype("<i2").tobytes()
-    for start in range(0, len(data), 9600):
-        audio = base64.b64encode(data[start : start + 9600]).decode()
+    for audio in base64_pieces(samples):
         await connection.input_audio_buffer.append(audio=audio)
 
 
