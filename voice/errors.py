@@ -3,6 +3,7 @@
 ```text
 VoiceError
 ├── EngineDied      the thread that a session lives on has died
+├── McpUnavailable  an MCP server, or the package that talks to one, is not there
 ├── MissingPart     the checkpoint has no sound encoder, or no vision tower
 └── TemplateError   the checkpoint's chat template does not do what a conversation needs
 ```
@@ -18,6 +19,10 @@ class VoiceError(Exception):
 
 class EngineDied(VoiceError):
     """A thread that serves all sessions has died; its exception is the cause."""
+
+
+class McpUnavailable(VoiceError):
+    """Functions of an MCP server were asked for, and cannot be had."""
 
 
 class MissingPart(VoiceError):

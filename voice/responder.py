@@ -31,11 +31,9 @@ from voice.session_core import SessionCore
 from voice.session_events import Content, Item
 from voice.session_settings import ResponseSettings
 from voice.speech import Speaker
-from voice.tools import failure
+from voice.tools import TOOL_TIMEOUT_S, failure
 from voice.tts.synthesizer import SynthesisError
 
-TOOL_TIMEOUT_S = 30.0
-"""After so long the model is told that a tool has failed; what it returns later is ignored."""
 FILLER = "One moment, please."
 RETRY_ANNOUNCEMENT_S = 1.0
 REMEMBERED_RESPONSES = 4

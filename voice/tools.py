@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+TOOL_TIMEOUT_S = 30.0
+"""After so long the model is told that a tool has failed; what it returns later is ignored."""
+
 Remind = Callable[[float, str], None]
 """Called with a delay in s and the words to say then."""
 

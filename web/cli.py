@@ -67,6 +67,14 @@ def _add_serve(subparsers: Any) -> None:
         "for the built-in model, which has not learnt to use them)",
     )
     parser.add_argument(
+        "--mcp",
+        action="append",
+        default=[],
+        metavar="SERVER",
+        help="an MCP server whose functions the model may call, too: a command line, or a URL; "
+        "repeatable (extra: mcp)",
+    )
+    parser.add_argument(
         "--api-key",
         metavar="KEY",
         help="that others must show (default $PARLEY_API_KEY; with --host, else a random one)",

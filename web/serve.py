@@ -12,8 +12,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from web.settings import Sample, ServerInfo, ServerSettings
 if TYPE_CHECKING:
     from voice.assistant import Assistant
     from voice.engine import Engine
+    from voice.mcp import McpServers
     from voice.session import Session
     from voice.session_events import SessionEvent
     from voice.session_settings import SessionSettings
@@ -48,9 +49,29 @@ def serve(options: argparse.Namespace) -> None:
     # The speech engine first: it is quickly known whether it is there.
     voices = _voices(options.tts)
     print("Loading the model …", file=sys.stderr)
-    assistant = load_assistant(options)
-    warm_up(assistant)
-    asyncio.run(_serve(options, settings, assistant, voices))
+    with mcp_servers(options.mcp) as mcp:
+        assistant = load_assistant(options)
+        warm_up(assistant)
+        asyncio.run(_serve(options, settings, assistant, voices, mcp))
+
+
+@contextmanager
+def mcp_servers(addresses: Sequence[str]) -> Iterator[McpServers | None]:
+    """The MCP servers, as long as they are needed; None where there are none."""
+    if not addresses:
+        yield None
+        return
+    from voice.mcp import McpServers
+    from voice.tools import BUILTIN_TOOLS
+
+    servers = McpServers(addresses, reserved={tool.name for tool in BUILTIN_TOOLS})
+    print("Starting the MCP servers …", file=sys.stderr)
+    servers.open()
+    try:
+        print("Functions:", ", ".join(tool.name for tool in servers.tools), file=sys.stderr)
+        yield servers
+    finally:
+        servers.close()
 
 
 def server_settings(options: argparse.Namespace) -> ServerSettings:
@@ -118,9 +139,13 @@ def warm_up(assistant: Assistant) -> None:
 
 
 def open_session_of(
-    engine: Engine, *, with_tools: bool, turn_end: TurnEnd = "auto"
+    engine: Engine,
+    *,
+    with_tools: bool,
+    turn_end: TurnEnd = "auto",
+    mcp: McpServers | None = None,
 ) -> Callable[..., Session]:
-    """How the server opens sessions of an engine."""
+    """How the server opens sessions of an engine, with Parley's tools and those of MCP servers."""
     from voice.tools import BUILTIN_TOOLS
     from voice.turn_end import open_judge
 
@@ -133,7 +158,7 @@ def open_session_of(
             emit,
             settings=settings,
             playback="pushed" if is_pushed else "pulled",
-            tools=BUILTIN_TOOLS if with_tools else (),
+            tools=((*BUILTIN_TOOLS,) if with_tools else ()) + (mcp.tools if mcp else ()),
             judge=judge,
         )
 
@@ -145,6 +170,7 @@ async def _serve(
     settings: ServerSettings,
     assistant: Assistant,
     voices: tuple[str, ...],
+    mcp: McpServers | None,
 ) -> None:
     from voice.decoding import ReplySettings
     from voice.engine import Engine
@@ -173,8 +199,12 @@ async def _serve(
         samples=samples(),
     )
     with_tools = options.tools == "on" if options.tools else not is_builtin
-    open_session = open_session_of(engine, with_tools=with_tools, turn_end=options.turn_end)
-    server = Server(open_session, info, settings, defaults)
+    server = Server(
+        open_session_of(engine, with_tools=with_tools, turn_end=options.turn_end, mcp=mcp),
+        info,
+        settings,
+        defaults,
+    )
     engine.start()
     try:
         try:
