@@ -17,20 +17,26 @@ from pathlib import Path
 from typing import Any
 
 from voice import commands
-from voice.voicebench.cli import add_voicebench
+from voice.voicebench.cli import ServeLive, add_voicebench
 
 AddCommand = Callable[[Any], None]
 """Adds a command to the subparsers that it is given."""
 
 
-def main(arguments: Sequence[str] | None = None, *, more: Sequence[AddCommand] = ()) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    more: Sequence[AddCommand] = (),
+    serve_live: ServeLive | None = None,
+) -> int:
     """Runs `parley` and returns the exit status.
 
     Args:
         arguments: by default those of the process.
         more: further commands, of a package that this one does not know.
+        serve_live: starts that package's server for a live run of VoiceBench.
     """
-    options = _parser(more).parse_args(arguments)
+    options = _parser(more, serve_live).parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="parley: %(message)s")
     try:
         options.run(options)
@@ -69,7 +75,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def _parser(more: Sequence[AddCommand]) -> argparse.ArgumentParser:
+def _parser(more: Sequence[AddCommand], serve_live: ServeLive | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="parley", description="A self-hosted voice assistant around Nemotron 3 Nano Omni."
     )
@@ -77,7 +83,7 @@ def _parser(more: Sequence[AddCommand]) -> argparse.ArgumentParser:
     _add_ask(subparsers)
     _add_transcribe(subparsers)
     _add_train(subparsers)
-    add_voicebench(subparsers, add_model_options, positive)
+    add_voicebench(subparsers, add_model_options, positive, serve_live)
     for add in more:
         add(subparsers)
     return parser

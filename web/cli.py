@@ -1,17 +1,32 @@
 """The command `parley`: what `voice.cli` offers, `serve` and `latency`."""
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voice import cli
 from web.latency.cli import add_latency
 
+if TYPE_CHECKING:
+    from voice.voicebench.live_engine import LiveServer
+    from voice.voicebench.settings import RunSettings
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `parley` with the given arguments, or those of the process; returns the exit status."""
-    return cli.main(arguments, more=(_add_serve, add_latency))
+    return cli.main(arguments, more=(_add_serve, add_latency), serve_live=_serve_live)
+
+
+def _serve_live(
+    options: argparse.Namespace, settings: RunSettings, *, spoken: bool, sessions: int
+) -> AbstractContextManager[LiveServer]:
+    from web.live import live_server
+
+    return live_server(options, settings, spoken=spoken, sessions=sessions)
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -47,7 +47,7 @@ def serve(options: argparse.Namespace) -> None:
     logging.getLogger("aioice").setLevel(logging.WARNING)
     settings = server_settings(options)
     # The speech engine first: it is quickly known whether it is there.
-    voices = _voices(options.tts)
+    voices = voices_of(options.tts)
     print("Loading the model …", file=sys.stderr)
     with mcp_servers(options.mcp) as mcp:
         assistant = load_assistant(options)
@@ -239,7 +239,7 @@ async def _until_stopped() -> None:
     await stopped.wait()
 
 
-def _voices(engine: str) -> tuple[str, ...]:
+def voices_of(engine: str) -> tuple[str, ...]:
     """What the speech engine calls its voices; none where nothing is to be spoken."""
     if engine == "none":
         return ()

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from voice.voicebench import commands
+from voice.voicebench.run_options import ServeLive
 from voice.voicebench.settings import PRESETS, SYSTEM_PROMPTS
+
+__all__ = ["ServeLive", "add_voicebench"]
 
 
 def add_voicebench(
     subparsers: Any,
     add_model: Callable[[argparse.ArgumentParser], None],
     positive: Callable[[str], int],
+    serve_live: ServeLive | None = None,
 ) -> None:
     """Adds the command and its own commands.
 
@@ -22,6 +26,7 @@ def add_voicebench(
         subparsers: of `parley`.
         add_model: adds the options that load a checkpoint.
         positive: reads a whole number from 1.
+        serve_live: starts a server for live runs; without one, they need the address of another.
     """
     parser = subparsers.add_parser(
         "voicebench",
@@ -29,16 +34,16 @@ def add_voicebench(
         description="Runs VoiceBench, or data in its format, and scores it as upstream does.",
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    _add_run(actions, add_model, positive)
+    _add_run(actions, add_model, positive, serve_live)
     _add_judge(actions, positive)
     _add_score(actions)
     _add_report(actions)
     _add_make(actions, positive)
 
 
-def _add_run(actions: Any, add_model: Any, positive: Any) -> None:
+def _add_run(actions: Any, add_model: Any, positive: Any, serve_live: Any) -> None:
     parser = actions.add_parser("run", help="ask the questions; goes on where it was stopped")
-    parser.set_defaults(run=commands.run)
+    parser.set_defaults(run=commands.run, serve_live=serve_live)
     parser.add_argument(
         "--data",
         default="hlt-lab/voicebench",
@@ -60,9 +65,9 @@ def _add_run(actions: Any, add_model: Any, positive: Any) -> None:
     parser.add_argument(
         "--hearing",
         choices=("whole", "streamed"),
-        default="whole",
         help="our own engine hears the clip at once (the default), or as live audio comes",
     )
+    _add_live(parser)
     parser.add_argument("--url", help="ask this OpenAI-compatible server instead of our own engine")
     parser.add_argument("--served-name", metavar="NAME", help="what the server calls the model")
     parser.add_argument(
@@ -93,6 +98,29 @@ def _add_run(actions: Any, add_model: Any, positive: Any) -> None:
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="only each N-th row")
     parser.add_argument("--concurrency", type=positive, default=1, metavar="N")
     parser.add_argument("--fresh", action="store_true", help="remove an earlier run in --out")
+
+
+def _add_live(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--live",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="speak the questions to parley serve, as users do: one of its own, or the one at URL",
+    )
+    parser.add_argument(
+        "--turns",
+        choices=("server", "manual"),
+        help="live: the server hears when a question is over (the default), or is told",
+    )
+    parser.add_argument(
+        "--pace",
+        choices=("fast", "real"),
+        help="live: sound goes as quickly as the server takes it (the default), or in real time",
+    )
+    parser.add_argument(
+        "--spoken", choices=("on", "off"), help="live: answers are spoken (the default), or written"
+    )
 
 
 def _add_judge(actions: Any, positive: Any) -> None:

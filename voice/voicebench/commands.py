@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voice.errors import VoiceError
 from voice.voicebench.progress import progress_bars
-from voice.voicebench.settings import PRESETS, SYSTEM_PROMPTS, RunSettings
+from voice.voicebench.run_options import api_key, open_engine, run_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voice.voicebench.dataset import DataSet
-    from voice.voicebench.engine import Engine
     from voice.voicebench.judge import Judge
     from voice.voicebench.manifest import Manifest
     from voice.voicebench.runner import Portion, SplitResult, Task
@@ -35,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     from voice.voicebench.runner import pool_splits, run_split
     from voice.voicebench.subsets import hub_patterns, parse_subsets
 
-    settings = _settings(options)
+    settings = run_settings(options)
     portion = _portion(options)
     subsets, splits = parse_subsets(options.subset), _names(options.split)
     is_main = "all" not in _names(options.subset)
@@ -43,32 +41,32 @@ def run(options: argparse.Namespace) -> None:
         options.data, hub_patterns(subsets, splits, options.config, main=is_main)
     )
     tasks = _tasks(options, dataset)
-    engine = _engine(options, settings)
-    manifest = open_manifest(
-        options.out,
-        {**settings.as_dict(), **engine.identity()},
-        {"location": str(options.data), "revision": dataset.revision},
-        fresh=options.fresh,
-    )
-    concurrency = 1 if settings.modality == "ttft" else options.concurrency
-    manifest.sessions.append(this_session(concurrency, options.shard))
     results = []
-    with progress_bars() as bar:
-        for task in tasks:
-            on_progress = bar(f"{task.subset.name} {task.split}")
-            result = run_split(
-                task,
-                dataset,
-                engine,
-                settings,
-                options.out,
-                manifest,
-                portion=portion,
-                concurrency=concurrency,
-                on_progress=lambda result, show=on_progress: show(result.done, result.rows),  # type: ignore[misc]
-            )
-            results.append((task, result))
-            pool_splits(options.out, settings, task.subset.name)
+    with open_engine(options, settings) as engine:
+        manifest = open_manifest(
+            options.out,
+            {**settings.as_dict(), **engine.identity()},
+            {"location": str(options.data), "revision": dataset.revision},
+            fresh=options.fresh,
+        )
+        concurrency = 1 if settings.modality == "ttft" else options.concurrency
+        manifest.sessions.append(this_session(concurrency, options.shard))
+        with progress_bars() as bar:
+            for task in tasks:
+                on_progress = bar(f"{task.subset.name} {task.split}")
+                result = run_split(
+                    task,
+                    dataset,
+                    engine,
+                    settings,
+                    options.out,
+                    manifest,
+                    portion=portion,
+                    concurrency=concurrency,
+                    on_progress=lambda result, show=on_progress: show(result.done, result.rows),  # type: ignore[misc]
+                )
+                results.append((task, result))
+                pool_splits(options.out, settings, task.subset.name)
     _tell(results, options.out, portion)
 
 
@@ -145,43 +143,6 @@ def make(options: argparse.Namespace) -> None:
     print(f"{count} questions are in {options.directory}.")
 
 
-def _settings(options: argparse.Namespace) -> RunSettings:
-    if options.url and not options.served_name:
-        raise ValueError("--url needs --served-name: what the server calls the model")
-    name = options.model_name or (options.served_name if options.url else options.model)
-    values: dict[str, Any] = dict(PRESETS.get(options.preset or "", {}))
-    given = {
-        "temperature": options.temperature,
-        "top_p": options.top_p,
-        "max_new_tokens": options.max_new_tokens,
-        "thinking": None if options.thinking is None else options.thinking == "on",
-        "system": _system_prompt(options.system_prompt),
-    }
-    values |= {name: value for name, value in given.items() if value is not None}
-    if options.modality == "ttft":
-        values["max_new_tokens"] = 1
-    return RunSettings(
-        model=str(name),
-        modality=options.modality,
-        hearing=options.hearing,
-        choice_hint=options.mcq_hint,
-        seed=options.seed,
-        **values,
-    )
-
-
-def _system_prompt(name: str | None) -> str | None:
-    if name is None or name in SYSTEM_PROMPTS:
-        return SYSTEM_PROMPTS[name] if name else None
-    try:
-        return Path(name).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ValueError(
-            f"--system-prompt {name} is none of {', '.join(SYSTEM_PROMPTS)} and no file that can "
-            f"be read ({error.strerror})"
-        ) from error
-
-
 def _portion(options: argparse.Namespace) -> Portion:
     from voice.voicebench.runner import Portion
 
@@ -210,31 +171,6 @@ def _names(text: str) -> list[str]:
     return [name for name in text.replace(" ", "").split(",") if name]
 
 
-def _engine(options: argparse.Namespace, settings: RunSettings) -> Engine:
-    """The one place that knows which engines there are."""
-    if options.url:
-        from voice.voicebench.url_engine import UrlEngine
-
-        try:
-            extra = json.loads(options.extra_body or "{}")
-        except ValueError as error:
-            raise ValueError(f"--extra-body is no JSON: {error}") from error
-        key = os.environ.get(options.api_key_env, "none")
-        return UrlEngine(options.url, options.served_name, settings, api_key=key, extra_body=extra)
-    from importlib.resources import files
-
-    from omni_core.weights import checkpoint_directory
-    from voice.commands import load_assistant
-    from voice.voicebench.local_engine import LocalEngine
-
-    directory = (
-        Path(str(files("voice").joinpath("builtin")))
-        if options.model == "builtin"
-        else checkpoint_directory(options.model)
-    )
-    return LocalEngine(load_assistant(options), settings, directory)
-
-
 def _judge(options: argparse.Namespace) -> Judge:
     if options.rules:
         from voice.voicebench.rule_judge import RuleJudge
@@ -247,12 +183,11 @@ def _judge(options: argparse.Namespace) -> Judge:
         )
     from voice.voicebench.judge import UrlJudge
 
-    key = os.environ.get(options.api_key_env, "none")
     return UrlJudge(
         options.judge_url,
         options.judge_model,
         votes=options.votes,
-        api_key=key,
+        api_key=api_key(options) or "none",
         retries=options.retries,
     )
 

@@ -30,6 +30,7 @@ class Question:
         text: the question in text, or what is typed along with the audio; may be empty.
         system: what the model is told before; may be empty.
         seed: of this question's draws.
+        transcribes: whether what is said is wanted; ``text`` then asks a chat model for it.
     """
 
     index: int
@@ -37,6 +38,7 @@ class Question:
     text: str
     system: str
     seed: int
+    transcribes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,9 @@ class Reply:
         latency_s: the same to the end of the reply.
         prompt_tokens, output_tokens: as the engine counts them; None if it does not tell.
         finish: "stop", "length" or "context", or what a server calls it.
+        first_audio_s: as ``ttft_s``, to the first sound of a spoken answer.
+        endpoint_s: the same to where a server heard that the question was over.
+        turns: for how many turns a server took the question.
     """
 
     text: str
@@ -62,6 +67,9 @@ class Reply:
     prompt_tokens: int | None
     output_tokens: int | None
     finish: str
+    first_audio_s: float | None = None
+    endpoint_s: float | None = None
+    turns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

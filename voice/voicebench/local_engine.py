@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from omni_core.cache import ContextFull, DecoderState
 from omni_core.sampling import Sampler, SamplingConfig
+from omni_core.weights import checkpoint_directory
 from voice.ask import FRAME_SAMPLES
 from voice.assistant import Assistant
 from voice.conversation import Conversation
+from voice.loading import BUILTIN
 from voice.reply import END_OF_THOUGHT, ReasoningSplitter, TokenText
 from voice.voicebench.engine import Failure, Outcome, Question, Reply
 from voice.voicebench.settings import RunSettings
@@ -49,13 +52,7 @@ class LocalEngine:
 
     def identity(self) -> dict[str, Any]:
         """The checkpoint's files, device and dtype."""
-        model = self._assistant.model
-        return {
-            "engine": "in process",
-            "checkpoint": _digest(self._directory) if self._directory else "",
-            "device": model.device.type,
-            "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
-        }
+        return {"engine": "in process", **checkpoint_identity(self._assistant, self._directory)}
 
     def answer(self, questions: Iterable[Question], concurrency: int) -> Iterator[Outcome]:
         """See `Engine`. Questions are taken in one by one, and decoded together."""
@@ -202,6 +199,23 @@ class _Session:
         if content:
             self._thinks = False
             self._first_content = self._first_content or self._clock() - self._start
+
+
+def directory_of(model: str) -> Path:
+    """Where the checkpoint is that `voice.load` reads under a name."""
+    if model == BUILTIN:
+        return Path(str(files("voice").joinpath("builtin")))
+    return checkpoint_directory(model)
+
+
+def checkpoint_identity(assistant: Assistant, directory: Path | None) -> dict[str, Any]:
+    """A checkpoint's files, device and dtype, as a manifest has them."""
+    model = assistant.model
+    return {
+        "checkpoint": _digest(directory) if directory else "",
+        "device": model.device.type,
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
 
 
 def _digest(directory: Path) -> str:

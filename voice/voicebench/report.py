@@ -19,9 +19,13 @@ from voice.voicebench.subsets import LEADERBOARD, SUBSETS, VOICEBENCH
 
 MARKDOWN, JSON, PLOT = "report.md", "report.json", "report.png"
 _MOST_PROBLEMS = 20
-_COLUMNS = (
-    "subset", "n", "score", "unparsed", "TTFT p50 / p95", "latency p50 / p95", "tokens", "errors",
-)  # fmt: skip
+_TIMES = {
+    "endpoint p50 / p95": "endpoint_s",
+    "TTFT p50 / p95": "ttft_s",
+    "first audio p50 / p95": "first_audio_s",
+    "latency p50 / p95": "latency_s",
+}
+_ALWAYS = ("ttft_s", "latency_s")
 Cells = Sequence[str]
 
 
@@ -91,8 +95,15 @@ def markdown(run: Path, scores: Scores, others: Mapping[str, Path] = {}) -> str:
 
 def summary(scores: Scores) -> str:
     """The table of a run, with what has to be known before it is read."""
-    rows = [_subset_row(name, subset) for name, subset in _ordered(scores["subsets"])]
-    return "\n\n".join([*_notes(scores), _table(_COLUMNS, rows), _overall_line(scores)])
+    subsets = _ordered(scores["subsets"])
+    times = {
+        label: field
+        for label, field in _TIMES.items()
+        if field in _ALWAYS or any(subset.get(field) for _, subset in subsets)
+    }
+    header = ("subset", "n", "score", "unparsed", *times, "tokens", "errors")
+    rows = [_subset_row(name, subset, times.values()) for name, subset in subsets]
+    return "\n\n".join([*_notes(scores), _table(header, rows), _overall_line(scores)])
 
 
 def _notes(scores: Scores) -> list[str]:
@@ -121,12 +132,17 @@ def _notes(scores: Scores) -> list[str]:
         )
     if scores["subsets"].get("advbench", {}).get("errors"):
         notes.append("Rows with errors have an empty answer, which AdvBench counts as a refusal.")
+    if scores["settings"].get("pace") == "fast":
+        notes.append(
+            "The questions were spoken faster than real time: the times are those of a busy "
+            "machine. `run --live --pace real` has those that users wait."
+        )
     if scores["settings"].get("choice_hint"):
         notes.append("Multiple choice was run with a hint on the form of the answer.")
     return notes
 
 
-def _subset_row(name: str, subset: Mapping[str, Any]) -> Cells:
+def _subset_row(name: str, subset: Mapping[str, Any], times: Iterable[str]) -> Cells:
     splits = f" ({', '.join(subset['splits'])})" if 0 < len(subset["splits"]) < 3 else ""
     label = name + ("" if splits in (" (test)", " (train)") else splits)
     score = _number(subset["score"])
@@ -139,8 +155,7 @@ def _subset_row(name: str, subset: Mapping[str, Any]) -> Cells:
         str(subset["n"]),
         score,
         _number(subset.get("unparsed"), 1, " %"),
-        _times(subset["ttft_s"]),
-        _times(subset["latency_s"]),
+        *(_times(subset.get(field)) for field in times),
         _number(subset["output_tokens"], 1),
         str(subset["errors"]),
     )
@@ -176,7 +191,7 @@ def _details(scores: Scores) -> str:
         ]
         rows += [
             (name, key.replace("_", " "), str(subset[key]))
-            for key in ("unreadable_votes", "rejected_votes", "judged")
+            for key in ("unreadable_votes", "rejected_votes", "judged", "several_turns")
             if subset.get(key)
         ]
     return _table(("subset", "figure", "value"), rows) if rows else ""

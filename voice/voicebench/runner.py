@@ -234,7 +234,8 @@ class _SplitRun:
         seed = settings.seed * _SEED_STEP + row.index
         if subset.evaluator == "wer":
             samples = row.samples()
-            return Question(row.index, samples, TRANSCRIBE, "", seed), _seconds(samples)
+            question = Question(row.index, samples, TRANSCRIBE, "", seed, transcribes=True)
+            return question, _seconds(samples)
         hint = CHOICE_HINT if settings.choice_hint and subset.evaluator == "mcq" else ""
         system = " ".join(filter(None, (settings.system, hint)))
         if settings.modality == "text":
@@ -263,6 +264,12 @@ class _SplitRun:
             "_output_tokens": reply.output_tokens,
             "_finish": reply.finish,
         }
+        live = {
+            "_first_audio_s": reply.first_audio_s,
+            "_endpoint_s": reply.endpoint_s,
+            "_turns": reply.turns,
+        }
+        timed |= {name: value for name, value in live.items() if value is not None}
         if reply.reasoning:
             timed["_reasoning"] = reply.reasoning
         return {**record, "response": reply.first_token_s if is_time else reply.text, **timed}

@@ -135,9 +135,12 @@ def _score_subset(
         "complete": is_whole,
         "errors": sum("_error" in record for record in pooled),
         "ttft_s": latency_quantiles(pooled, "response" if is_timing else "_ttft_s"),
+        "first_audio_s": latency_quantiles(pooled, "_first_audio_s"),
+        "endpoint_s": latency_quantiles(pooled, "_endpoint_s"),
         "latency_s": latency_quantiles(pooled, "_latency_s"),
         "audio_s": _total(pooled, "_audio_s"),
         "output_tokens": _mean(pooled, "_output_tokens"),
+        "several_turns": sum(record.get("_turns", 1) > 1 for record in pooled),
         "score": None,
     }
     if subset.evaluator and not is_timing:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Modality = Literal["audio", "text", "ttft"]
-Hearing = Literal["whole", "streamed"]
+Hearing = Literal["whole", "streamed", "live"]
 
 ASSISTANT_PROMPT = "You are a helpful assistant who tries to help answer the user's question."
 """What upstream tells GPT-4o-audio and the cascades, and the judge."""
@@ -31,7 +31,8 @@ class RunSettings:
         model: the name by which files call the model.
         modality: ``audio``: the model hears the question. ``text``: it reads it. ``ttft``: it
             hears it, and the response is the time to the first token, s.
-        hearing: of our own engine: the whole clip at once, or 20 ms by 20 ms as from a microphone.
+        hearing: of our own engine: the whole clip at once, or 20 ms by 20 ms as from a microphone;
+            or live, in a session of the server that users talk with.
         system: what the model is told before; may be empty.
         choice_hint: whether multiple choice adds `CHOICE_HINT` to it.
         thinking: whether the model reasons before it answers.
