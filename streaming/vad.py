@@ -200,6 +200,11 @@ class VoiceDetector:
         self._framer = Framer(WINDOW_SAMPLES)
         self._start_over()
 
+    @property
+    def scorer(self) -> Scorer:
+        """Who gives the windows their probability."""
+        return self._scorer
+
     def feed(
         self, samples: Tensor | np.ndarray, *, sampling_rate: int = SAMPLING_RATE
     ) -> list[VoiceWindow]:

@@ -6,9 +6,12 @@ on the model thread, is told as `ErrorOccurred`.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -19,10 +22,33 @@ from voice.conversation import Conversation
 from voice.memory import Work
 from voice.playback import SAMPLE_RATE_HZ
 from voice.responder import REMEMBERED_RESPONSES, Responder
-from voice.session_core import SessionCore, new_id
+from voice.session_core import SessionCore
 from voice.session_events import Item, SessionError
 from voice.session_items import entry_maker
+from voice.session_observer import Refused, Wished
 from voice.session_settings import ResponseSettings, SessionSettings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _wish(method: Callable[Concatenate[ClientWishes, P], T]) -> Callable[Concatenate[Any, P], T]:
+    """A method that a client calls: of an open session, and before the eyes of who looks on."""
+    signature = inspect.signature(method)
+
+    @wraps(method)
+    def wish(self: ClientWishes, *args: P.args, **kwargs: P.kwargs) -> T:
+        self._require_open()
+        given = dict(signature.bind(self, *args, **kwargs).arguments)
+        del given["self"]
+        with self._core.outside(Wished(name=method.__name__, arguments=given)):
+            try:
+                return method(self, *args, **kwargs)
+            except SessionError as error:
+                self._core.happened(Refused(code=error.code))
+                raise
+
+    return wish
 
 
 class ClientWishes(ABC):
@@ -35,13 +61,13 @@ class ClientWishes(ABC):
     def hear(self, samples: np.ndarray) -> None:
         """See `voice.session.Session.hear`."""
 
+    @_wish
     def configure(self, settings: SessionSettings) -> None:
         """Goes on with other settings, as if instructions and tools had been so from the start.
 
         Raises:
             SessionError: a setting that cannot change while the session goes on.
         """
-        self._require_open()
         if settings.stream != self._core.settings.stream:
             raise SessionError("invalid_value", "open another session to change `stream`", "stream")
         self._core.settings = settings
@@ -53,33 +79,33 @@ class ClientWishes(ABC):
 
         self._change(how, self._core.on_error)
 
+    @_wish
     def commit(self) -> None:
         """Ends the user's turn; nothing is answered unasked.
 
         Raises:
             SessionError: nothing was said.
         """
-        self._require_open()
         missing = -self._core.fed_samples % WINDOW_SAMPLES  # else the detector would wait for more
         if missing:
             self.hear(np.zeros(missing, np.float32))
         self._wish(turn_events.CommitTurn())
 
+    @_wish
     def clear(self) -> None:
         """Drops what was said since the last item."""
-        self._require_open()
         decisions = self._core.turns.handle(turn_events.ClearTurn())
         self._core.act(decisions)
         if not any(isinstance(each, turn_events.TurnDiscarded) for each in decisions):
             self._core.tell(events.InputCleared())
 
+    @_wish
     def create_response(self, how: ResponseSettings | None = None) -> None:
         """Asks for a response to what is in the conversation; an open turn is not.
 
         Raises:
             SessionError: there is one already.
         """
-        self._require_open()
         active = self._responder.response
         if self._core.is_pushed and active is not None and active.is_made:
             self._responder.finish(active)  # all of it was sent: for all we know it was heard
@@ -89,22 +115,22 @@ class ClientWishes(ABC):
         finally:
             self._responder.request = None
 
+    @_wish
     def cancel_response(self) -> None:
         """Stops the response; what was heard of it stays.
 
         Raises:
             SessionError: there is none.
         """
-        self._require_open()
         self._wish(turn_events.CancelReply())
 
+    @_wish
     def truncate(self, item_id: str, audio_end_ms: int) -> None:
         """Makes an item of the assistant's end where the user stopped hearing it.
 
         Raises:
             SessionError: there is no such item, or nobody knows what was said where.
         """
-        self._require_open()
         for response in self._responder.recent:
             round_ = response.message(item_id)
             if round_ is not None:
@@ -136,6 +162,7 @@ class ClientWishes(ABC):
         if not said.is_complete and response is not active:
             self._change(how, self._core.on_error)
 
+    @_wish
     def add_item(self, item: Item, previous_item_id: str | None = None) -> Item:
         """Puts an item into the conversation: a message, a function call, or its output.
 
@@ -147,8 +174,7 @@ class ClientWishes(ABC):
         Raises:
             SessionError: it cannot be used, or there is no such place.
         """
-        self._require_open()
-        item = replace(item, id=item.id or new_id("item"))
+        item = replace(item, id=item.id or self._core.new_id("item"))
         make = entry_maker(item, self._core.items)
         after = None if previous_item_id == self._core.items.last_id else previous_item_id
         previous = self._core.items.add(item, after)
@@ -173,13 +199,13 @@ class ClientWishes(ABC):
             self._responder.remake_draft(lambda: self._core.order(work))
         return item
 
+    @_wish
     def delete_item(self, item_id: str) -> None:
         """Makes an item never have been.
 
         Raises:
             SessionError: there is no such item, or it is being made.
         """
-        self._require_open()
         if item_id not in self._core.items:
             raise SessionError("item_not_found", f"there is no item {item_id!r}", "item_id")
         if self._core.items.get(item_id).status == "in_progress":

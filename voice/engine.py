@@ -20,20 +20,22 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from voice.assistant import Assistant
 from voice.errors import EngineDied
-from voice.memory import Work
 from voice.tts.synthesizer import Synthesizer, VoiceSettings, open_synthesizer
 
 if TYPE_CHECKING:
     from voice.session import Session
 
 logger = logging.getLogger(__name__)
+
+Steps = Iterator[None]
+"""Work: each step is a unit."""
 
 MAX_TOOLS_AT_ONCE = 16
 """Functions of all sessions that run at the same time; more wait."""
@@ -49,11 +51,11 @@ class Lane:
     def __init__(self, worker: Worker, fail: Callable[[BaseException], None]) -> None:
         self._worker = worker
         self.fail = fail
-        self.work: deque[Work[Any]] = deque()
-        self.background: deque[Work[Any]] = deque()
+        self.work: deque[Steps] = deque()
+        self.background: deque[Steps] = deque()
         self.is_closed = False
 
-    def submit(self, work: Work[Any], *, background: bool = False) -> None:
+    def submit(self, work: Steps, *, background: bool = False) -> None:
         """Puts work at the end of the lane; a closed lane drops it. Any thread may call it."""
         with self._worker.changed:
             if self.is_closed:
@@ -70,7 +72,7 @@ class Lane:
             self._worker.remove(self)
 
     @property
-    def next(self) -> deque[Work[Any]] | None:
+    def next(self) -> deque[Steps] | None:
         """The queue whose first work is next."""
         return self.work or self.background or None
 
@@ -136,7 +138,7 @@ class Worker:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _choose(self) -> tuple[Lane, deque[Work[Any]], Work[Any]] | None:
+    def _choose(self) -> tuple[Lane, deque[Steps], Steps] | None:
         for _ in range(len(self._lanes)):
             lane = self._lanes[0]
             self._lanes.rotate(-1)

@@ -5,7 +5,7 @@ Neighbouring texts must be tokenised as one, and one call of the decoder is chea
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -34,6 +34,28 @@ def finish(work: Work[T]) -> T:
         except StopIteration as end:
             value: T = end.value
             return value
+
+
+class NamedWork:
+    """Work that can be told apart from other work.
+
+    Args:
+        name: its own.
+        before: called with the name before each step, on the thread that does it.
+    """
+
+    def __init__(
+        self, name: str, work: Work[None], before: Callable[[str], None] = lambda name: None
+    ) -> None:
+        self.name = name
+        self._work, self._before = work, before
+
+    def __iter__(self) -> NamedWork:
+        return self
+
+    def __next__(self) -> None:
+        self._before(self.name)
+        next(self._work)
 
 
 @dataclass(frozen=True, slots=True)

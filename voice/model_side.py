@@ -66,22 +66,26 @@ class ModelSide:
     Args:
         conversation: of the session; nobody else touches it.
         judge: of the end of turns.
-        report: hands a call to the event loop.
+        report: hands a call to the event loop, under `source`, with what there is to say.
         on_trimmed: told of the items that were dropped from a full context.
         on_error: told of a code and a message.
+
+    Attributes:
+        source: the name of the work that is being done; set by whoever does it.
     """
 
     def __init__(
         self,
         conversation: Conversation,
         judge: TurnEndJudge,
-        report: Callable[[Callable[[], None]], None],
+        report: Callable[..., None],
         on_trimmed: Callable[[list[str]], None],
         on_error: Callable[[str, str], None],
     ) -> None:
         self._conversation = conversation
         self._judge = judge
-        self._report = report
+        self._post = report
+        self.source = ""
         self._on_trimmed, self._on_error = on_trimmed, on_error
 
     # --- The user's turn --------------------------------------------------------------------------
@@ -122,7 +126,7 @@ class ModelSide:
         if on_probability is not None and (fork := conversation.fork_turn()) is not None:
             probability = self._judge.probability(fork)
             if probability is not None:
-                self._report(lambda: on_probability(probability))
+                self._report(lambda: on_probability(probability), probability=probability)
         yield
 
     def end_turn(self, on_steps: Callable[[Tensor], None]) -> Work[None]:
@@ -159,12 +163,12 @@ class ModelSide:
                 if not is_wanted():
                     return
                 if text:
-                    self._report(lambda text=text: on_text(text))  # type: ignore[misc]
+                    self._report(lambda text=text: on_text(text), text=text)  # type: ignore[misc]
                 yield
             self._report(on_end)
         except ContextFull as error:
             message = str(error)
-            self._report(lambda: on_error("context_full", message))
+            self._report(lambda: on_error("context_full", message), error=message)
 
     def judge_floor(
         self, samples: np.ndarray, on_probability: Callable[[float], None]
@@ -178,7 +182,7 @@ class ModelSide:
             yield
         probability = floor_probability(said)
         if probability is not None:
-            self._report(lambda: on_probability(probability))
+            self._report(lambda: on_probability(probability), probability=probability)
 
     # --- The assistant's reply --------------------------------------------------------------------
 
@@ -210,17 +214,20 @@ class ModelSide:
                 reply = draft()
         except ContextFull as error:
             message = str(error)
-            self._report(lambda: to.fail("context_full", message))
+            self._report(lambda: to.fail("context_full", message), error=message)
             return
         to.reply = reply
         if promoted:
             conversation.promote(reply)
         yield
+        told = 0
         for part in reply.decode():
             if to.is_void:
                 return
             if part.reasoning or part.content:
-                self._report(lambda part=part: to.take(part))  # type: ignore[misc]
+                said = {"text": part.reasoning + part.content, "tokens": reply.tokens[told:]}
+                told = len(reply.tokens)
+                self._report(lambda part=part: to.take(part), **said)  # type: ignore[misc]
             yield
         usage = Usage(
             input_tokens=reply.start.snapshot.position,
@@ -230,7 +237,8 @@ class ModelSide:
             reasoning_tokens=reply.reasoning_tokens,
         )
         finished = reply.is_finished
-        self._report(lambda: to.decoded(usage, finished))
+        rest = reply.tokens[told:]
+        self._report(lambda: to.decoded(usage, finished), tokens=rest, is_finished=finished)
 
     def drop(self, of: ReplyTaker) -> Work[None]:
         """A draft is void."""
@@ -288,7 +296,7 @@ class ModelSide:
         except (ContextFull, ValueError) as error:
             code = "context_full" if isinstance(error, ContextFull) else "invalid_item"
             message = str(error)
-            self._report(lambda: on_error(code, message))
+            self._report(lambda: on_error(code, message), error=message)
         yield
 
     def add(
@@ -312,10 +320,13 @@ class ModelSide:
         try:
             dropped = yield from self._conversation.make_room()
             if dropped:
-                self._report(lambda: self._on_trimmed(dropped))
+                self._report(lambda: self._on_trimmed(dropped), dropped=dropped)
         except ContextFull as error:
             # The turn alone is longer than the context.
             if self._conversation.is_listening:
                 self._conversation.discard_turn()
             message = str(error)
-            self._report(lambda: self._on_error("context_full", message))
+            self._report(lambda: self._on_error("context_full", message), error=message)
+
+    def _report(self, call: Callable[[], None], **facts: Any) -> None:
+        self._post(self.source, call, **facts)

@@ -40,12 +40,17 @@ class Playback:
 
     Args:
         on_moment: called with each moment and the number of the reply, on the thread that reads.
+        on_read: called with what was read, on the same thread, before.
     """
 
     sample_rate = SAMPLE_RATE_HZ
 
-    def __init__(self, on_moment: Callable[[Moment, int], None]) -> None:
-        self._on_moment = on_moment
+    def __init__(
+        self,
+        on_moment: Callable[[Moment, int], None],
+        on_read: Callable[[np.ndarray], None] = lambda samples: None,
+    ) -> None:
+        self._on_moment, self._on_read = on_moment, on_read
         self._lock = threading.Lock()
         self._held = self._is_low = self._complete = self._ended = False
         self._clear(0)
@@ -72,6 +77,7 @@ class Playback:
                 if self._complete and not self._blocks and not self._ended:
                     self._ended = True
                     moments.append((Moment.ENDED, self._reply))
+        self._on_read(out)
         for moment in moments:
             self._on_moment(*moment)
         return out

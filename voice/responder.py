@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -22,17 +22,19 @@ from streaming.turn_table import Assistant as AssistantState
 from streaming.turn_table import User as UserState
 from voice import session_events as events
 from voice.decoding import ReplySettings
-from voice.memory import Work
+from voice.memory import NamedWork, Work
 from voice.model_side import Said
 from voice.playback import LOW_WATER_S, SAMPLE_RATE_HZ, Moment, Playback
 from voice.response import Response, Sentence
 from voice.response_ladder import Call
 from voice.session_core import SessionCore
 from voice.session_events import Content, Item
+from voice.session_observer import Played
 from voice.session_settings import ResponseSettings
-from voice.speech import Speaker
-from voice.tools import TOOL_TIMEOUT_S, failure
-from voice.tts.synthesizer import SynthesisError
+from voice.speech import Speaker, SpokenWord
+from voice.tool_runner import ToolRunner
+from voice.tools import failure
+from voice.tts.synthesizer import SynthesisError, VoiceSettings
 
 FILLER = "One moment, please."
 RETRY_ANNOUNCEMENT_S = 1.0
@@ -55,7 +57,7 @@ class Responder:
     def __init__(self, core: SessionCore) -> None:
         engine = core.engine
         self._core = core
-        self.playback = Playback(lambda *moment: engine.post(partial(self._on_moment, *moment)))
+        self.playback = Playback(self._report_moment, self._played)
         self.response: Response | None = None
         self.request: ResponseSettings | None = None
         self.cut_at: int | None = None
@@ -63,6 +65,7 @@ class Responder:
         self._past: deque[Response] = deque(maxlen=REMEMBERED_RESPONSES)
         self._speaker = Speaker(engine.open_voice) if engine.open_voice else None
         self._lane = engine.speech.open_lane(core.fail)
+        self._tools = ToolRunner(core, self.announce)
 
     @property
     def recent(self) -> list[Response]:
@@ -144,8 +147,7 @@ class Responder:
         self._past.append(response)
         if response.modality == "audio" and not self._core.is_pushed:
             self._core.tell(events.PlaybackEnded(response_id=response.id))
-        told = turn_events.ReplyEnded(reply=response.number, failed=response.is_failed)
-        self._core.act(self._core.turns.handle(told))
+        self._core.inform(turn_events.ReplyEnded(reply=response.number, failed=response.is_failed))
 
     def fill(self) -> None:
         """A tool takes long: says that it takes a moment."""
@@ -159,10 +161,10 @@ class Responder:
         idle = self._core.turns.assistant is AssistantState.IDLE
         if idle and (self._core.is_manual or self._core.turns.user is UserState.SILENT):
             self.request = ResponseSettings(script=words)
-            self._core.act(self._core.turns.handle(turn_events.RequestReply()))
+            self._core.inform(turn_events.RequestReply())
             self.request = None
         else:
-            self._core.engine.later(RETRY_ANNOUNCEMENT_S, partial(self.announce, words))
+            self._core.later(RETRY_ANNOUNCEMENT_S, partial(self.announce, words))
 
     def withdraw(self, item_id: str) -> None:
         """The user goes on with the turn that is answered, as another item; nothing was heard."""
@@ -203,15 +205,21 @@ class Responder:
 
     def _reply_settings(self, how: ResponseSettings) -> ReplySettings:
         settings = self._core.settings.reply
-        if how.max_new_tokens is None:
-            return settings
-        return replace(settings, max_new_tokens=how.max_new_tokens)
+        if how.max_new_tokens is not None:
+            settings = replace(settings, max_new_tokens=how.max_new_tokens)
+        if settings.temperature > 0.0 and settings.seed is None:
+            settings = replace(settings, seed=self._core.new_seed())
+        return settings
 
     # --- What a response needs --------------------------------------------------------------------
 
     def tell(self, event: events.SessionEvent) -> None:
         """Emits an event."""
         self._core.tell(event)
+
+    def new_id(self, prefix: str) -> str:
+        """A name for something of the session."""
+        return self._core.new_id(prefix)
 
     def place(self, item: Item) -> str | None:
         """Puts an item at the end of the list; returns the one before it."""
@@ -241,22 +249,32 @@ class Responder:
         ):
             return
         response.next_sentence, response.is_speaking = index + 1, True
-        self._lane.submit(self._speak(response, response.sentences[index]))
+        name, settings = self._core.name_work("speak"), self._core.settings.voice
+        work = self._speak(response, response.sentences[index], name, settings)
+        self._lane.submit(NamedWork(name, work))
 
-    def _speak(self, response: Response, sentence: Sentence) -> Work[None]:
+    def _speak(
+        self, response: Response, sentence: Sentence, name: str, settings: VoiceSettings
+    ) -> Work[None]:
         """Work for the speech thread."""
-        post = self._core.engine.post
+        post = partial(self._core.post, name)
         assert self._speaker is not None
+
+        def on_sound(samples: np.ndarray, words: list[SpokenWord]) -> None:
+            call = partial(self._add_sound, response, sentence, samples, words)
+            post(call, **_sound_facts(samples, words))
+
         try:
             yield from self._speaker.speak(
                 sentence.text,
-                self._core.settings.voice,
+                settings,
                 response.cancelled,
-                lambda *sound: post(partial(self._add_sound, response, sentence, *sound)),
+                on_sound,
                 lambda: post(partial(response.spoken, sentence)),
             )
         except SynthesisError as error:
-            post(partial(response.fail, "speech_failed", str(error)))
+            message = str(error)
+            post(partial(response.fail, "speech_failed", message), error=message)
 
     def _add_sound(self, response: Response, sentence: Sentence, *sound: Any) -> None:
         if response.first_audio_at is None:
@@ -277,25 +295,14 @@ class Responder:
         name = call.item.name
         tool = self._core.tools.get(name)
         # What was called cannot be taken back: the endpoint stands.
-        self._core.act(self._core.turns.handle(turn_events.ToolStarted(reply=response.number)))
+        self._core.inform(turn_events.ToolStarted(reply=response.number))
         if tool is None:
             call.is_client_s = True
-            self._core.act(self._core.turns.handle(turn_events.ToolEnded(reply=response.number)))
+            self._core.inform(turn_events.ToolEnded(reply=response.number))
             return
         assert not isinstance(call.parsed, str)
         arguments = getattr(call.parsed, "arguments", {})
-        post, later = self._core.engine.post, self._core.engine.later
-
-        def remind(delay_s: float, words: str) -> None:
-            post(lambda: later(delay_s, partial(self.announce, words)))
-
-        def done(future: Future[str]) -> None:
-            if not future.cancelled():
-                post(partial(self._on_result, response, call, future.result()))
-
-        self._core.engine.tools.submit(tool.call, arguments, remind).add_done_callback(done)
-        late = failure(name, f"it has not returned within {TOOL_TIMEOUT_S:g} s")
-        later(TOOL_TIMEOUT_S, partial(self._on_result, response, call, late))
+        self._tools.run(tool, arguments, partial(self._on_result, response, call))
 
     def go_on(self, response: Response, said: Said) -> None:
         """The results of a round's calls are there: the model writes the next."""
@@ -312,6 +319,14 @@ class Responder:
         silent = response.modality == "text" or not response.made_samples
         if silent or (self._core.is_pushed and self._core.is_manual):
             self.finish(response)
+
+    def _report_moment(self, moment: Moment, number: int) -> None:
+        call = partial(self._on_moment, moment, number)
+        self._core.post("playback", call, moment=moment.name, reply=number)
+
+    def _played(self, samples: np.ndarray) -> None:
+        with self._core.outside(Played(samples=samples)):
+            pass
 
     def _on_moment(self, moment: Moment, number: int) -> None:
         response = self.response
@@ -348,11 +363,18 @@ class Responder:
                     heard_ms=since(self._core.turns.now),
                 )
             )
-        told = turn_events.PlaybackStarted(reply=response.number)
-        self._core.act(self._core.turns.handle(told))
+        self._core.inform(turn_events.PlaybackStarted(reply=response.number))
 
     def _on_result(self, response: Response, call: Call, result: str) -> None:
         if call.result is None and not response.is_void:
             call.result = result
-            self._core.act(self._core.turns.handle(turn_events.ToolEnded(reply=response.number)))
+            self._core.inform(turn_events.ToolEnded(reply=response.number))
             response.check()
+
+
+def _sound_facts(samples: np.ndarray, words: list[SpokenWord]) -> dict[str, Any]:
+    return {
+        "samples": len(samples),
+        "digest": sha256(samples.tobytes()).hexdigest()[:16],
+        "words": [[each.start_sample, each.end_sample, each.end] for each in words],
+    }

@@ -23,7 +23,6 @@ from voice.model_side import Said
 from voice.reply import ReplyText
 from voice.response_ladder import Call, Client, ResponseLadder, Round
 from voice.sentences import SentenceSplitter
-from voice.session_core import new_id
 from voice.session_events import Item, Modality, Usage
 from voice.speech import SpokenWord
 from voice.tool_calls import MalformedCall, ToolCall, ToolCallParser
@@ -35,6 +34,7 @@ MAX_ROUNDS = 6
 class Owner(Client, Protocol):
     """What a response needs of its session."""
 
+    def new_id(self, prefix: str) -> str: ...
     def speak_next(self, response: Response) -> None:
         """A sentence may be waiting to be spoken."""
 
@@ -80,7 +80,7 @@ class Response:
         functions: Sequence[Mapping[str, Any]],
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.id = new_id("resp")
+        self.id = owner.new_id("resp")
         self.number = number
         self.modality = modality
         self.ladder = ResponseLadder(owner, self.id, modality, metadata)
@@ -188,16 +188,16 @@ class Response:
         if isinstance(parsed, ToolCall):
             name, arguments = parsed.name, json.dumps(dict(parsed.arguments))
         item = Item(
-            id=new_id("item"),
+            id=self._owner.new_id("item"),
             kind="function_call",
             name=name,
             arguments=arguments,
-            call_id=new_id("call"),
+            call_id=self._owner.new_id("call"),
         )
         return Call(item, parsed)
 
     def _begin_round(self) -> None:
-        self.rounds.append(Round(new_id("item")))
+        self.rounds.append(Round(self._owner.new_id("item")))
         self._parser = ToolCallParser(self._functions)
         self._splitter = SentenceSplitter()
         self._cut_to = 0
@@ -220,7 +220,7 @@ class Response:
     def say(self, text: str) -> None:
         """Speaks the session's own words next, as a message that is no part of the history."""
         if self.modality == "audio":
-            aside = Round(new_id("item"), text, is_decoded=True, sentences=1)
+            aside = Round(self._owner.new_id("item"), text, is_decoded=True, sentences=1)
             self._asides.append(aside)
             self.ladder.open_message(aside)
             self.ladder.add_text(aside, text)

@@ -33,8 +33,9 @@ from voice import session_events as events
 from voice.client_wishes import ClientWishes
 from voice.playback import SAMPLE_RATE_HZ, Playback
 from voice.responder import Responder
-from voice.session_core import SessionCore, new_id
+from voice.session_core import SessionCore
 from voice.session_events import Content, Item, SessionError, SessionEvent
+from voice.session_observer import Heard, SessionObserver, Wished
 from voice.session_settings import SessionSettings
 from voice.tools import Tool
 from voice.turn_end import TurnEndJudge
@@ -70,6 +71,8 @@ class Session(ClientWishes):
         tools: functions that the session runs itself.
         judge: of the end of turns; by default what the checkpoint was trained to tell, if anything.
         detector: of voice; by default the best that is installed.
+        observer: looks on, see `voice.session_observer`.
+        seed: of ids and of replies by chance; by default another one each time.
     """
 
     def __init__(
@@ -82,8 +85,9 @@ class Session(ClientWishes):
         tools: Sequence[Tool] = (),
         judge: TurnEndJudge | None = None,
         detector: VoiceDetector | None = None,
+        observer: SessionObserver | None = None,
+        seed: int | None = None,
     ) -> None:
-        self.id = new_id("sess")
         self._core = SessionCore(
             engine,
             emit,
@@ -94,7 +98,10 @@ class Session(ClientWishes):
             tools=tools,
             judge=judge,
             detector=detector,
+            observer=observer,
+            seed=seed,
         )
+        self.id = self._core.id
         self._responder = Responder(self._core)
         self._turn: _Turn | None = None
         self._last_start = self._interjected_at = 0
@@ -133,15 +140,17 @@ class Session(ClientWishes):
             decisions = self._core.turns.feed(samples)
         except ValueError as error:
             raise SessionError("invalid_audio", str(error)) from error
-        self._core.fed_samples += len(samples)
-        if self._core.is_pushed:
-            self.playback.read(len(samples) * SAMPLE_RATE_HZ // SAMPLING_RATE)
-        self._core.act(decisions)
+        with self._core.outside(Heard(samples=samples)):
+            self._core.fed_samples += len(samples)
+            if self._core.is_pushed:
+                self.playback.read(len(samples) * SAMPLE_RATE_HZ // SAMPLING_RATE)
+            self._core.act(decisions)
 
     def _act(self, decisions: Sequence[turn_events.TurnEvent]) -> None:
         """Does what turn-taking decides."""
         for decision in decisions:
             if not self._core.is_closed:
+                self._core.happened(decision)
                 self._decide(decision)
         floor = (self._core.turns.user, self._core.turns.assistant)
         if floor != self._floor:
@@ -191,7 +200,7 @@ class Session(ClientWishes):
     # --- The user's turn --------------------------------------------------------------------------
 
     def _begin_turn(self, start: int) -> None:
-        self._turn = _Turn(new_id("item"), start)
+        self._turn = _Turn(self._core.new_id("item"), start)
         self._core.order(self._core.model.begin_turn(self._turn.item_id))
         if not self._core.is_manual:
             self._tell_started()
@@ -232,21 +241,25 @@ class Session(ClientWishes):
         self._core.tell(events.ItemAdded(item=item, previous_item_id=previous))
         self._core.tell(events.ItemDone(item=item, previous_item_id=previous))
         seconds = (endpoint.end - endpoint.start) / SAMPLING_RATE
-        self._core.order(self._core.model.end_turn(partial(self._transcribe_later, item, seconds)))
+        transcribe = partial(
+            self._transcribe_later if self._core.settings.transcribe else _leave_unwritten,
+            item,
+            seconds,
+            self._core.name_work("transcribe"),
+        )
+        self._core.order(self._core.model.end_turn(transcribe))
 
     def _withdraw(self) -> None:
         """The user goes on with a turn that had been taken to be over."""
         withdrawn = self._core.items.last_user_item()
-        self._turn = _Turn(new_id("item"), self._last_start)
+        self._turn = _Turn(self._core.new_id("item"), self._last_start)
         self._responder.withdraw(self._turn.item_id)
         self._core.items.remove(withdrawn)
         self._core.tell(events.ItemDeleted(item_id=withdrawn))
         self._tell_started()
 
-    def _transcribe_later(self, item: Item, seconds: float, steps: Tensor) -> None:
+    def _transcribe_later(self, item: Item, seconds: float, name: str, steps: Tensor) -> None:
         """The turn's sound is known: what it says is written down when there is time for it."""
-        if not self._core.settings.transcribe:
-            return
         said: list[str] = []
 
         def is_wanted() -> bool:
@@ -275,23 +288,26 @@ class Session(ClientWishes):
             )
 
         work = self._core.model.transcribe(steps, is_wanted, on_text, on_end, on_error)
-        self._core.order(work, background=True)
+        self._core.order(work, name=name)
 
     def _judge_floor(self, start: int) -> None:
         samples = self._core.turns.audio_since(start)
 
         def on_probability(at: int, probability: float) -> None:
-            told = turn_events.FloorProbability(interjection=at, probability=probability)
-            self._core.act(self._core.turns.handle(told))
+            self._core.inform(
+                turn_events.FloorProbability(interjection=at, probability=probability)
+            )
 
         work = self._core.model.judge_floor(samples, partial(on_probability, self._interjected_at))
-        self._core.order(work, background=True)
+        self._core.order(work, name=self._core.name_work("judge_floor"))
 
     def _time_out(self, at: int) -> None:
         idle_ms = self._core.settings.turns.idle_timeout_ms or 0
         self._core.tell(
             events.InputTimedOut(
-                item_id=new_id("item"), audio_start_ms=_ms(at) - idle_ms, audio_end_ms=_ms(at)
+                item_id=self._core.new_id("item"),
+                audio_start_ms=_ms(at) - idle_ms,
+                audio_end_ms=_ms(at),
             )
         )
         if self._core.settings.turns.create_response:
@@ -303,14 +319,15 @@ class Session(ClientWishes):
         self._waiting_samples -= samples
 
     def _on_turn_end_probability(self, pause: int, probability: float) -> None:
-        told = turn_events.TurnEndProbability(pause=pause, probability=probability)
-        self._core.act(self._core.turns.handle(told))
+        self._core.inform(turn_events.TurnEndProbability(pause=pause, probability=probability))
 
     # --- The end ----------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Ends the session; twice is fine."""
-        self._end(None)
+        if not self._core.is_closed:
+            with self._core.outside(Wished(name="close")):
+                self._end(None)
 
     def _end(self, error: BaseException | None) -> None:
         if self._core.is_closed:
@@ -320,6 +337,10 @@ class Session(ClientWishes):
         self._core.engine.sessions.discard(self)
         self._core.tell(events.SessionEnded(error=error))
         self._core.is_closed = True
+
+
+def _leave_unwritten(item: Item, seconds: float, name: str, steps: Tensor) -> None:
+    """Nobody wants to read what a turn says."""
 
 
 def _ms(samples: int) -> int:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from streaming.events import TurnEvent
+from streaming.events import TurnEvent, TurnInput
 from streaming.turn_settings import TurnMode
 from streaming.turn_stream import TurnStream
 from streaming.vad import VoiceDetector
 from voice import session_events as events
 from voice.conversation import Conversation
-from voice.memory import Work
+from voice.memory import NamedWork, Work
 from voice.model_side import ModelSide
 from voice.session_events import SessionEvent
 from voice.session_items import ItemList
+from voice.session_observer import Beginning, Happening, Input, Report, SessionObserver
 from voice.session_settings import SessionSettings
 from voice.tools import Tool
 from voice.turn_end import TurnEndJudge, open_judge
@@ -54,9 +58,18 @@ class SessionCore:
         tools: Sequence[Tool],
         judge: TurnEndJudge | None,
         detector: VoiceDetector | None,
+        observer: SessionObserver | None,
+        seed: int | None,
     ) -> None:
         self.engine, self.settings, self.is_pushed, self.act = engine, settings, is_pushed, act
         self.tools = {tool.name: tool for tool in tools}
+        self.seed = secrets.randbits(63) if seed is None else seed
+        self._random = random.Random(self.seed)
+        self.id = self.new_id("sess")
+        self._observer = observer
+        self._depth = 0  # of what comes in: 1 while something from outside is dealt with
+        self._ordered: Counter[str] = Counter()
+        detector = detector or VoiceDetector()
         self.turns = TurnStream(settings.turns, detector)
         self.items = ItemList()
         self.is_closed = False
@@ -69,15 +82,24 @@ class SessionCore:
             settings=settings.reply,
             stream=settings.stream,
         )
-        self.fail: Callable[[BaseException], None] = lambda error: engine.post(partial(end, error))
-        self.lane = engine.model.open_lane(self.fail)
-        self.model = ModelSide(
-            conversation,
-            judge or open_judge(engine.assistant),
-            engine.post,
-            self._on_trimmed,
-            self.on_error,
+        self.fail: Callable[[BaseException], None] = lambda error: self.post(
+            "failure", partial(end, error), error=repr(error)
         )
+        self.lane = engine.model.open_lane(self.fail)
+        judge = judge or open_judge(engine.assistant)
+        self.model = ModelSide(conversation, judge, self.post, self._on_trimmed, self.on_error)
+        if observer is not None:
+            observer.began(
+                Beginning(
+                    session_id=self.id,
+                    seed=self.seed,
+                    settings=settings,
+                    is_pushed=is_pushed,
+                    tools=tools,
+                    judge=type(judge).__name__,
+                    scorer=type(detector.scorer).__name__,
+                )
+            )
 
     @property
     def is_manual(self) -> bool:
@@ -94,11 +116,82 @@ class SessionCore:
     def tell(self, event: SessionEvent) -> None:
         """Emits an event."""
         if not self.is_closed:
+            self.happened(event)
             self._emit(event)
 
-    def order(self, work: Work[None], *, background: bool = False) -> None:
-        """Has something done on the model thread, after all that was ordered before."""
-        self.lane.submit(work, background=background)
+    def inform(self, told: TurnInput) -> None:
+        """Tells turn-taking something, and does what it decides."""
+        self.happened(told)
+        self.act(self.turns.handle(told))
+
+    def order(self, work: Work[None], *, name: str = "") -> None:
+        """Has something done on the model thread, after all that was ordered before.
+
+        Args:
+            work: whose reports bear the name of its generator and its number.
+            name: of `name_work`, for what is done in the background.
+        """
+        kind: str = work.__name__  # type: ignore[attr-defined]  # of a generator: its method's
+        named = NamedWork(name or self.name_work(kind), work, self._set_source)
+        self.lane.submit(named, background=bool(name))
+
+    def _set_source(self, name: str) -> None:
+        self.model.source = name
+
+    def name_work(self, kind: str) -> str:
+        """A name for the reports of something to do."""
+        self._ordered[kind] += 1
+        return f"{kind}-{self._ordered[kind]}"
+
+    def post(self, source: str, call: Callable[[], None], **facts: Any) -> None:
+        """Hands a report to the event loop; any thread may call it."""
+        self.engine.post(Report(source=source, facts=facts, call=call, deliver=self._deliver))
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Calls after a while."""
+        source = self.name_work("timer")
+        report = Report(source=source, facts={}, call=call, deliver=self._deliver)
+        self.engine.later(delay_s, report)
+
+    def new_id(self, prefix: str) -> str:
+        """A name for something of the session."""
+        return f"{prefix}_{self._random.getrandbits(80):020x}"
+
+    def new_seed(self) -> int:
+        """For a reply by chance."""
+        return self._random.getrandbits(63)
+
+    # --- For who looks on -------------------------------------------------------------------------
+
+    @contextmanager
+    def outside(self, what: Input) -> Iterator[None]:
+        """Something comes in from outside, and is dealt with in this context."""
+        if self._observer is not None:
+            self._observe(lambda observer: observer.entered(what, is_nested=self._depth > 0))
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+
+    def happened(self, what: Happening) -> None:
+        """Something has come of it."""
+        if self._observer is not None:
+            self._observe(lambda observer: observer.happened(self.turns.now, what))
+
+    def _observe(self, tell: Callable[[SessionObserver], None]) -> None:
+        assert self._observer is not None
+        try:
+            tell(self._observer)
+        except Exception as error:
+            self._observer = None
+            self.fail(error)
+
+    def _deliver(self, report: Report) -> None:
+        if self.is_closed:
+            return
+        with self.outside(report):
+            report.call()
 
     def on_error(self, code: str, message: str) -> None:
         """Something went wrong; the session goes on."""
@@ -109,8 +202,3 @@ class SessionCore:
         for each in known:
             self.items.remove(each)
         self.tell(events.HistoryTrimmed(item_ids=known))
-
-
-def new_id(prefix: str) -> str:
-    """A name for something of a session."""
-    return f"{prefix}_{secrets.token_hex(10)}"
