@@ -13,7 +13,8 @@ from pathlib import Path
 
 from benchmarks.report import machine, machine_line
 from voice.cli import main as parley
-from voice.voicebench.report import comparison, summary
+from voice.voicebench.comparison import comparison
+from voice.voicebench.report import summary
 from voice.voicebench.score import load_scores
 
 PAGE = Path(__file__).parents[1] / "docs" / "voicebench.md"

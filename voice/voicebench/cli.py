@@ -167,6 +167,14 @@ def _add_report(actions: Any) -> None:
     parser.add_argument(
         "--compare", type=Path, action="append", default=[], metavar="DIR", help="another run"
     )
+    parser.add_argument(
+        "--kimi",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="results of Kimi-Audio-Evalkit to compare with: .jsonl, _performance.json or a folder",
+    )
     parser.add_argument("--plot", action="store_true", help="quality beside latency")
 
 

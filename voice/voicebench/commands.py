@@ -125,7 +125,9 @@ def report(options: argparse.Namespace) -> None:
     from voice.voicebench.report import write_report
 
     formats = _names(options.format)
-    for file in write_report(options.folder, options.compare, formats=formats, plot=options.plot):
+    for file in write_report(
+        options.folder, options.compare, formats=formats, plot=options.plot, kimi=options.kimi
+    ):
         print(file)
 
 

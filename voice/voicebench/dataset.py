@@ -7,6 +7,7 @@ converted branch  …/CONFIG/SPLIT/0000.parquet
 datasets' cache   …/hlt-lab___voicebench/CONFIG/0.0.0/HASH/voicebench-SPLIT.arrow
 save_to_disk      …/CONFIG/SPLIT/data-00000-of-00001.arrow, or …/CONFIG/data-….arrow
 Hub id            fetched into the hub cache, the configurations that are asked for only
+Kimi's layout     CONFIG.jsonl and CONFIG/0.wav (see `voice.voicebench.kimi`)
 folder of speech  sound files with transcripts (see `voice.voicebench.speech_folder`)
 ```
 
@@ -28,6 +29,7 @@ from typing import Any
 
 from voice.errors import VoiceError
 from voice.voicebench.extras import require
+from voice.voicebench.kimi import find_kimi
 from voice.voicebench.row import Row, Source
 from voice.voicebench.speech_folder import SOUND_SUFFIXES, find_speech
 from voice.voicebench.subsets import VOICEBENCH
@@ -115,6 +117,7 @@ def open_dataset(location: str, patterns: Sequence[str] | None = None) -> DataSe
 
     Raises:
         DataSetError: nothing is there, parts are missing, or the Hub cannot be reached.
+        KimiFileError: a file of that kit's is damaged.
         MissingExtra: pyarrow is not installed.
     """
     require("pyarrow", "reading a data set")
@@ -126,14 +129,14 @@ def open_dataset(location: str, patterns: Sequence[str] | None = None) -> DataSe
     root = _snapshot(root)
     if root.parent.name == "snapshots":
         revision = root.name
-    sources = _find_tables(root)
+    sources = _find_tables(root) or find_kimi(root)
     folder = None if sources else find_speech(root)
     if folder is not None:
         sources = {"default": {"test": folder}}
     if not sources:
         raise DataSetError(
             f"{location} holds no data set: expected CONFIG/SPLIT-00000-of-00001.parquet, "
-            ".arrow files of datasets, or sound files with transcripts"
+            ".arrow files of datasets, Kimi-Audio-Evalkit's .jsonl, or sound files with transcripts"
         )
     return DataSet(location, sources, revision)
 

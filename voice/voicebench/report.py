@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from voice.voicebench.comparison import (
+    comparison,
+    kimi_table,
+    ordered,
+    published,
+    published_table,
+)
 from voice.voicebench.journal import read_lines, write_whole
 from voice.voicebench.judge import UPSTREAM_MODEL
+from voice.voicebench.kimi_results import KimiResult, read_kimi_results
 from voice.voicebench.manifest import Manifest, load_manifest
 from voice.voicebench.pedant import VERSION
 from voice.voicebench.plot import plot_runs
-from voice.voicebench.score import Scores, latency_quantiles, load_scores
-from voice.voicebench.subsets import LEADERBOARD, SUBSETS, VOICEBENCH
+from voice.voicebench.score import Scores, load_scores
+from voice.voicebench.subsets import VOICEBENCH
+from voice.voicebench.tables import Cells, milliseconds, number, table
 
 MARKDOWN, JSON, PLOT = "report.md", "report.json", "report.png"
 _MOST_PROBLEMS = 20
@@ -25,8 +33,12 @@ _TIMES = {
     "first audio p50 / p95": "first_audio_s",
     "latency p50 / p95": "latency_s",
 }
+_KIMI_NOTE = (
+    "The kit takes one vote of its judge where the leaderboard takes three, has multiple choice "
+    "judged unless its method is vb-mcq, and knows refusals by the case of their letters. The "
+    "difference is that of the answers by upstream's rules, where these could be applied."
+)
 _ALWAYS = ("ttft_s", "latency_s")
-Cells = Sequence[str]
 
 
 def write_report(
@@ -35,6 +47,7 @@ def write_report(
     *,
     formats: Sequence[str] = ("md", "json"),
     plot: bool = False,
+    kimi: Sequence[Path] = (),
 ) -> list[Path]:
     """Writes the report of a run into its folder; returns the files.
 
@@ -43,9 +56,11 @@ def write_report(
         others: runs to compare with.
         formats: of md and json.
         plot: also draw quality beside the time to the first token.
+        kimi: results of Kimi-Audio-Evalkit to compare with.
 
     Raises:
         RunMismatch: a folder holds no run.
+        KimiFileError: a file is no such result.
         ValueError: an unknown format.
         MissingExtra: a plot is wanted and matplotlib is not installed.
     """
@@ -53,14 +68,17 @@ def write_report(
     if unknown:
         raise ValueError(f"no format {unknown[0]!r}: use md, json or both")
     scores = load_scores(run)
-    compared = {other.name: load_scores(other) for other in others}
+    results = read_kimi_results(kimi)
+    folders = _named(run, others)
+    compared = {name: load_scores(folder) for name, folder in folders.items()}
     written = []
     if "md" in formats:
-        folders = dict(zip(compared, others, strict=True))
-        write_whole(run / MARKDOWN, markdown(run, scores, folders).encode())
+        write_whole(run / MARKDOWN, markdown(run, scores, folders, results).encode())
         written.append(run / MARKDOWN)
     if "json" in formats:
-        content = {**scores, "compared": compared, "published": _published()}
+        content = {**scores, "compared": compared, "published": published()}
+        if results:
+            content["kimi"] = [result.as_dict() for result in results]
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_whole(run / JSON, text.encode())
         written.append(run / JSON)
@@ -70,13 +88,28 @@ def write_report(
     return written
 
 
-def markdown(run: Path, scores: Scores, others: Mapping[str, Path] = {}) -> str:
+def _named(run: Path, others: Sequence[Path]) -> dict[str, Path]:
+    """Runs by the name of their folder, or by its whole path where names are the same."""
+    names = [run.resolve().name, *(other.resolve().name for other in others)]
+    return {
+        str(other) if names.count(other.resolve().name) > 1 else other.resolve().name: other
+        for other in others
+    }
+
+
+def markdown(
+    run: Path,
+    scores: Scores,
+    others: Mapping[str, Path] = {},
+    kimi: Sequence[KimiResult] = (),
+) -> str:
     """The report as Markdown.
 
     Args:
         run: the run's folder.
         scores: what `score_run` made of it.
         others: name → folder of runs to compare with.
+        kimi: results of Kimi-Audio-Evalkit to compare with.
     """
     parts = [f"# VoiceBench: {scores['settings']['model']}", summary(scores)]
     details = _details(scores)
@@ -85,7 +118,9 @@ def markdown(run: Path, scores: Scores, others: Mapping[str, Path] = {}) -> str:
     if others:
         parts += ["## Beside other runs", comparison(run, scores, others)]
     if scores["is_full_size"] and scores["settings"]["modality"] != "ttft":
-        parts += ["## Beside published figures", *_published_table(scores)]
+        parts += ["## Beside published figures", *published_table(scores)]
+    if kimi:
+        parts += ["## Beside Kimi-Audio-Evalkit", kimi_table(scores, kimi), _KIMI_NOTE]
     problems = _problems(run)
     if problems:
         parts += ["## Rows with problems", problems]
@@ -95,7 +130,7 @@ def markdown(run: Path, scores: Scores, others: Mapping[str, Path] = {}) -> str:
 
 def summary(scores: Scores) -> str:
     """The table of a run, with what has to be known before it is read."""
-    subsets = _ordered(scores["subsets"])
+    subsets = ordered(scores["subsets"])
     times = {
         label: field
         for label, field in _TIMES.items()
@@ -103,7 +138,7 @@ def summary(scores: Scores) -> str:
     }
     header = ("subset", "n", "score", "unparsed", *times, "tokens", "errors")
     rows = [_subset_row(name, subset, times.values()) for name, subset in subsets]
-    return "\n\n".join([*_notes(scores), _table(header, rows), _overall_line(scores)])
+    return "\n\n".join([*_notes(scores), table(header, rows), _overall_line(scores)])
 
 
 def _notes(scores: Scores) -> list[str]:
@@ -145,7 +180,7 @@ def _notes(scores: Scores) -> list[str]:
 def _subset_row(name: str, subset: Mapping[str, Any], times: Iterable[str]) -> Cells:
     splits = f" ({', '.join(subset['splits'])})" if 0 < len(subset["splits"]) < 3 else ""
     label = name + ("" if splits in (" (test)", " (train)") else splits)
-    score = _number(subset["score"])
+    score = number(subset["score"])
     if subset.get("note"):
         score += f" ({subset['note']})"
     if not subset["complete"]:
@@ -154,9 +189,9 @@ def _subset_row(name: str, subset: Mapping[str, Any], times: Iterable[str]) -> C
         label,
         str(subset["n"]),
         score,
-        _number(subset.get("unparsed"), 1, " %"),
-        *(_times(subset.get(field)) for field in times),
-        _number(subset["output_tokens"], 1),
+        number(subset.get("unparsed"), 1, " %"),
+        *(milliseconds(subset.get(field)) for field in times),
+        number(subset["output_tokens"], 1),
         str(subset["errors"]),
     )
 
@@ -171,15 +206,15 @@ def _overall_line(scores: Scores) -> str:
 
 def _details(scores: Scores) -> str:
     rows: list[Cells] = []
-    for name, subset in _ordered(scores["subsets"]):
+    for name, subset in ordered(scores["subsets"]):
         upstream = subset.get("upstream", {})
         for key, value in upstream.items():
             label = {"acc": f"acc, draws seeded with {scores['seed']}"}.get(key, key)
-            rows.append((name, label, _number(value) if not isinstance(value, str) else value))
+            rows.append((name, label, number(value) if not isinstance(value, str) else value))
         if "mean_over_splits" in subset:
-            rows.append((name, "mean over splits", _number(subset["mean_over_splits"])))
+            rows.append((name, "mean over splits", number(subset["mean_over_splits"])))
         rows += [
-            (name, split, _number(value))
+            (name, split, number(value))
             for split, value in chain(
                 subset.get("by_split", {}).items(), subset.get("by_category", {}).items()
             )
@@ -194,83 +229,7 @@ def _details(scores: Scores) -> str:
             for key in ("unreadable_votes", "rejected_votes", "judged", "several_turns")
             if subset.get(key)
         ]
-    return _table(("subset", "figure", "value"), rows) if rows else ""
-
-
-def comparison(run: Path, scores: Scores, others: Mapping[str, Path]) -> str:
-    """Scores, answers and times of a run beside those of others, by name."""
-    compared = {name: load_scores(folder) for name, folder in others.items()}
-    header = ["subset", run.name]
-    for name in compared:
-        header += [name, "difference", "same answers"]
-    rows = []
-    for subset, own in _ordered(scores["subsets"]):
-        row = [subset, _number(own["score"])]
-        for name, other_scores in compared.items():
-            other = other_scores["subsets"].get(subset, {}).get("score")
-            row += [_number(other), _difference(other, own["score"])]
-            row.append(_same_answers(run, others[name], subset))
-        rows.append(row)
-    total = scores["overall"]["value"]
-    row = ["**overall**", _number(total)]
-    for other_scores in compared.values():
-        other = other_scores["overall"]["value"]
-        row += [_number(other), _difference(other, total), ""]
-    times = _table(
-        ("run", "TTFT p50 / p95 of all", "model", "hearing", "concurrency"),
-        [
-            (
-                name,
-                _times(_all_times(folder)),
-                str(each["settings"]["model"]),
-                str(each["settings"].get("hearing", "")),
-                ", ".join(map(str, each["concurrency"])),
-            )
-            for name, folder, each in [
-                (run.name, run, scores),
-                *((name, others[name], each) for name, each in compared.items()),
-            ]
-        ],
-    )
-    return "\n\n".join([_table(header, [*rows, row]), times])
-
-
-def _same_answers(run: Path, other: Path, subset: str) -> str:
-    """Share of a subset's rows with the same response in two runs."""
-    mine, theirs = (_answers(folder, subset) for folder in (run, other))
-    common = mine.keys() & theirs.keys()
-    if not common:
-        return "–"
-    return f"{sum(mine[key] == theirs[key] for key in common)} of {len(common)}"
-
-
-def _answers(run: Path, subset: str) -> dict[tuple[str, int], object]:
-    return {
-        (place["split"], record["_idx"]): record["response"]
-        for name, place in load_manifest(run).files.items()
-        if place["subset"] == subset
-        for record in read_lines(run / name)
-    }
-
-
-def _all_times(run: Path) -> dict[str, float] | None:
-    records = (record for name in load_manifest(run).files for record in read_lines(run / name))
-    return latency_quantiles(records, "_ttft_s")
-
-
-def _published_table(scores: Scores) -> list[str]:
-    published = _published()
-    columns = published["columns"]
-    own = [scores["subsets"].get(name, {}).get("score") for name in columns[:-1]]
-    rows: list[Cells] = [
-        (
-            f"**{scores['settings']['model']}**",
-            *map(_number, own),
-            _number(scores["overall"]["value"]),
-        )
-    ]
-    rows += [(name, *map(_number, values)) for name, values in published["rows"].items()]
-    return [_table(("system", *columns), rows), f"Source: {published['source']}"]
+    return table(("subset", "figure", "value"), rows) if rows else ""
 
 
 def _problems(run: Path) -> str:
@@ -299,37 +258,4 @@ def _settings(scores: Scores) -> str:
     rows += [("machine", scores["processor"])]
     if scores["judge"]:
         rows += [("judge", f"{scores['judge']['judge']}, {scores['judge']['votes']} votes")]
-    return _table(("setting", "value"), rows)
-
-
-def _ordered(subsets: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    order = [*LEADERBOARD, *(name for name in SUBSETS if name not in LEADERBOARD)]
-    return sorted(subsets.items(), key=lambda pair: order.index(pair[0]))
-
-
-def _table(header: Cells, rows: Iterable[Cells]) -> str:
-    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def _number(value: float | None, digits: int = 2, unit: str = "") -> str:
-    return "–" if value is None else f"{value:.{digits}f}{unit}"
-
-
-def _difference(value: float | None, base: float | None) -> str:
-    return "–" if value is None or base is None else f"{value - base:+.2f}"
-
-
-def _times(quantiles: Mapping[str, float] | None) -> str:
-    if quantiles is None:
-        return "–"
-    return " / ".join(f"{1000 * quantiles[share]:,.0f}" for share in ("p50", "p95")) + " ms"
-
-
-def _published() -> Any:
-    text = files("voice.voicebench").joinpath("published.json").read_text(encoding="utf-8")
-    return json.loads(text)
+    return table(("setting", "value"), rows)

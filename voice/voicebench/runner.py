@@ -27,7 +27,7 @@ from voice.voicebench.journal import Journal, Record, read_lines, write_lines
 from voice.voicebench.manifest import PARTIAL, Manifest
 from voice.voicebench.row import BadRow, Row
 from voice.voicebench.settings import CHOICE_HINT, RunSettings
-from voice.voicebench.subsets import SUBSETS, Subset
+from voice.voicebench.subsets import ALL, SUBSETS, Subset
 
 _SEED_STEP = 1_000_003
 
@@ -327,4 +327,4 @@ def pool_splits(run: Path, settings: RunSettings, subset: str) -> None:
     files = [run / result_name(settings, subset, split) for split in splits]
     if len(files) > 1 and all(file.is_file() for file in files):
         records = (record for file in files for record in read_lines(file))
-        write_lines(run / result_name(settings, subset, "all"), records)
+        write_lines(run / result_name(settings, subset, ALL), records)

@@ -23,7 +23,7 @@ from voice.voicebench.language import punkt_is_trained
 from voice.voicebench.manifest import Manifest, load_manifest
 from voice.voicebench.pedant import VERSION, Pedant, PedantMissing, installed_pedant
 from voice.voicebench.scoring import aggregate, parse_vote, score_item
-from voice.voicebench.subsets import LEADERBOARD, SUBSETS, Subset
+from voice.voicebench.subsets import ALL, LEADERBOARD, SUBSETS, Subset
 from voice.voicebench.word_errors import word_error_rate
 
 FILE_NAME = "scores.json"
@@ -125,7 +125,7 @@ def _score_subset(
     pooled = [record for split in main for record in splits[split]]
     is_timing = manifest.settings["modality"] == "ttft"
     expected = set(subset.main_splits or subset.rows or splits)
-    is_whole = expected <= set(main) and all(
+    is_whole = (expected <= set(main) or ALL in main) and all(
         len(splits[split]) == places[split]["total"] for split in main
     )
     result: dict[str, Any] = {
@@ -144,10 +144,10 @@ def _score_subset(
         "score": None,
     }
     if subset.evaluator and not is_timing:
-        result |= _score_records(subset.evaluator, pooled, scorer)
+        result |= score_records(subset.evaluator, pooled, scorer)
         if len(splits) > 1:
             each = {
-                split: _score_records(subset.evaluator, records, scorer)["score"]
+                split: score_records(subset.evaluator, records, scorer)["score"]
                 for split, records in splits.items()
             }
             result["by_split"] = each
@@ -157,8 +157,14 @@ def _score_subset(
     return result
 
 
-def _score_records(evaluator: str, records: Sequence[Record], scorer: Scorer) -> dict[str, Any]:
-    """``score`` on the leaderboard's scale (None without votes), ``upstream``, and what is odd."""
+def score_records(evaluator: str, records: Sequence[Record], scorer: Scorer) -> dict[str, Any]:
+    """``score`` on the leaderboard's scale (None without votes), ``upstream``, and what is odd.
+
+    Args:
+        evaluator: see `voice.voicebench.subsets.Subset`.
+        records: lines of result files, judged or not.
+        scorer: what else the figures depend on.
+    """
     if evaluator == "wer":
         return word_error_rate(records)
     usable, unusable = _usable(evaluator, records)
@@ -261,7 +267,7 @@ def _is_full_size(manifest: Manifest) -> bool:
     """Whether the data has as many rows as VoiceBench; else nothing published compares."""
     places = [place for place in manifest.files.values() if SUBSETS[place["subset"]].rows]
     return bool(places) and all(
-        SUBSETS[place["subset"]].rows.get(place["split"]) == place["total"] for place in places
+        SUBSETS[place["subset"]].size(place["split"]) == place["total"] for place in places
     )
 
 

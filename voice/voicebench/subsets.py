@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 HUB_ID = "hlt-lab/voicebench"
+ALL = "all"
+"""The split that is all of a subset, where data or files have them together."""
 
 _MMSU = {
     "law": 51, "engineering": 107, "other": 546, "biology": 172, "business": 236, "economics": 280,
@@ -39,6 +41,10 @@ class Subset:
     evaluator: str | None
     rows: Mapping[str, int] = field(default_factory=dict)
     main_splits: tuple[str, ...] = ()
+
+    def size(self, split: str) -> int | None:
+        """How many rows a split has in VoiceBench; None if that is not fixed."""
+        return sum(self.rows.values()) if split == ALL else self.rows.get(split)
 
     @property
     def is_judged(self) -> bool:

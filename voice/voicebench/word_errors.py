@@ -10,7 +10,7 @@ from voice.voicebench.extras import require
 from voice.voicebench.journal import Record
 
 TRANSCRIPT_COLUMNS = (
-    "text", "transcription", "transcript", "sentence", "normalized_text", "norm_text",
+    "text", "transcription", "transcript", "sentence", "normalized_text", "norm_text", "reference",
 )  # fmt: skip
 
 
