@@ -1,8 +1,11 @@
-"""A server on a free port, with scripted sessions or real ones."""
+"""A server on a free port, with scripted sessions or real ones; or in a process of its own."""
 
 import base64
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
@@ -52,6 +55,25 @@ async def serving_model(assistant: Assistant, **settings: Any) -> AsyncIterator[
             yield server
     finally:
         engine.close()
+
+
+@contextmanager
+def server_process(
+    *options: str, module: str = "web"
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """`parley serve` as users run it; yields its address, once it listens, and the process."""
+    command = [sys.executable, "-m", module, "serve", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                    yield found[0], process
+                    break
+            else:
+                raise AssertionError("the server did not come up")
+        finally:
+            process.terminate()
 
 
 def question(name: str, silence_s: float = 1.5) -> np.ndarray:

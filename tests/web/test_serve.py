@@ -1,15 +1,13 @@
 """The command `parley serve`: its options, and the process that it is."""
 
 import argparse
-import re
 import signal
-import subprocess
-import sys
 import urllib.request
 
 import pytest
 
 from tests.voice.tiny import write_tiny
+from tests.web.served import server_process
 from web.cli import main
 from web.media.interface import IceServer
 from web.serve import KEY_VARIABLE, parse_ice_server, samples, server_settings
@@ -97,16 +95,8 @@ def test_address_is_one_that_a_browser_takes(host, address):
 
 def test_server_says_where_it_is_and_ends_on_ctrl_c(tmp_path):
     model = str(write_tiny(tmp_path))
-    command = [sys.executable, "-m", "web", "serve", "--port", "0", "--model", model]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        address = None
-        for line in process.stdout:
-            if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
-                address = found[0]
-                break
-        assert address is not None
-        with urllib.request.urlopen(f"{address}healthz") as response:
+    with server_process("--model", model) as (address, process):
+        with urllib.request.urlopen(f"{address}/healthz") as response:
             assert response.status == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
