@@ -157,6 +157,18 @@ def _add_score(actions: Any) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of draws for answers that say nothing"
     )
+    parser.add_argument(
+        "--upstream",
+        type=Path,
+        metavar="CHECKOUT",
+        help="have the evaluate.py of this checkout of VoiceBench score the files as well",
+    )
+    parser.add_argument(
+        "--upstream-python",
+        type=Path,
+        metavar="FILE",
+        help="a Python with its requirements (default CHECKOUT/.venv/bin/python, or this one)",
+    )
 
 
 def _add_report(actions: Any) -> None:

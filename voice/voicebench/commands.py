@@ -114,10 +114,25 @@ def score(options: argparse.Namespace) -> None:
     from voice.voicebench.pedant import Pedant
     from voice.voicebench.report import markdown
     from voice.voicebench.score import score_run
+    from voice.voicebench.upstream import GOOD, Checkout, UpstreamDiffers
 
     pedant = Pedant.load(options.pedant) if options.pedant else None
-    scores = score_run(options.folder, seed=options.seed, pedant=pedant)
+    if options.upstream_python and not options.upstream:
+        raise ValueError("--upstream-python is for --upstream CHECKOUT: name that as well")
+    checkout = Checkout(options.upstream, options.upstream_python) if options.upstream else None
+    with progress_bars() as bar:
+        on_file = bar("upstream's evaluate.py") if checkout else (lambda done, count: None)
+        scores = score_run(
+            options.folder, seed=options.seed, pedant=pedant, checkout=checkout, on_file=on_file
+        )
     print(markdown(options.folder, scores), end="")
+    checks = scores.get("upstream", {"files": []})["files"]
+    bad = [check for check in checks if check["verdict"] not in GOOD]
+    if bad:
+        raise UpstreamDiffers(
+            f"upstream's evaluate.py gives other figures for {len(bad)} of {len(checks)} files, or "
+            "none: see the table"
+        )
 
 
 def report(options: argparse.Namespace) -> None:

@@ -116,6 +116,30 @@ def kimi_table(scores: Scores, results: Sequence[KimiResult]) -> str:
     return table((*header, scores["settings"]["model"], "difference"), rows)
 
 
+def upstream_table(found: Mapping[str, Any]) -> list[str]:
+    """Our figures of each file beside those of upstream's own script."""
+    rows = []
+    for check in found["files"]:
+        label = f"{check['subset']} {check['split']}"
+        theirs = _figures(check["upstream"]) or check["message"]
+        names = check["upstream"] or check["ours"]
+        ours = _figures({name: check["ours"].get(name) for name in names})
+        rows.append((label, check["verdict"], ours, theirs))
+    commit = found["commit"][:7] or "of unknown commit"
+    return [
+        table(("file", "verdict", "ours", "upstream's"), rows),
+        f"By evaluate.py in {found['checkout']}, {commit}. Its draws for answers that say nothing "
+        "are not seeded.",
+    ]
+
+
+def _figures(figures: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else number(value, 4)}"
+        for name, value in figures.items()
+    )
+
+
 def published() -> Any:
     """Figures of published systems, as `published.json` has them."""
     text = files("voice.voicebench").joinpath("published.json").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from voice.voicebench.comparison import (
     ordered,
     published,
     published_table,
+    upstream_table,
 )
 from voice.voicebench.journal import read_lines, write_whole
 from voice.voicebench.judge import UPSTREAM_MODEL
@@ -115,6 +116,8 @@ def markdown(
     details = _details(scores)
     if details:
         parts += ["## In detail", details]
+    if "upstream" in scores:
+        parts += ["## Beside upstream's own script", *upstream_table(scores["upstream"])]
     if others:
         parts += ["## Beside other runs", comparison(run, scores, others)]
     if scores["is_full_size"] and scores["settings"]["modality"] != "ttft":

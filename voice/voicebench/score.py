@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from voice.voicebench.manifest import Manifest, load_manifest
 from voice.voicebench.pedant import VERSION, Pedant, PedantMissing, installed_pedant
 from voice.voicebench.scoring import aggregate, parse_vote, score_item
 from voice.voicebench.subsets import ALL, LEADERBOARD, SUBSETS, Subset
+from voice.voicebench.upstream import Checkout, check_run
 from voice.voicebench.word_errors import word_error_rate
 
 FILE_NAME = "scores.json"
@@ -44,13 +45,22 @@ class Scorer:
     pedant: Pedant | None = None
 
 
-def score_run(run: Path, *, seed: int = 0, pedant: Pedant | None = None) -> Scores:
+def score_run(
+    run: Path,
+    *,
+    seed: int = 0,
+    pedant: Pedant | None = None,
+    checkout: Checkout | None = None,
+    on_file: Callable[[int, int], None] = lambda done, count: None,
+) -> Scores:
     """Scores what is there of a run and writes `scores.json`; returns what it holds.
 
     Args:
         run: its folder.
         seed: of the draws for answers that cannot be read.
         pedant: PEDANT's classifier; by default the installed one, if any.
+        checkout: of upstream's, whose script scores the files as well.
+        on_file: called as that comes on, with files done and files there are.
 
     Raises:
         RunMismatch: the folder holds no run.
@@ -81,6 +91,15 @@ def score_run(run: Path, *, seed: int = 0, pedant: Pedant | None = None) -> Scor
         "subsets": subsets,
         "overall": _overall(subsets),
     }
+    if checkout is not None:
+        checks = check_run(
+            run, manifest, checkout, seed=seed, pedant=scorer.pedant, on_file=on_file
+        )
+        scores["upstream"] = {
+            "checkout": str(checkout.directory),
+            "commit": checkout.commit,
+            "files": [asdict(check) for check in checks],
+        }
     text = json.dumps(scores, indent=1, ensure_ascii=False) + "\n"
     write_whole(run / FILE_NAME, text.encode())
     return scores
