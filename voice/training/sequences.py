@@ -182,7 +182,7 @@ class Shares:
     typed_turns: float = 0.1
 
 
-SPOKEN_SHARES = Shares(transcription=0.27, copying=0.04, spelling=0.06, drill=0.1, unfinished=0.06)
+SPOKEN_SHARES = Shares(transcription=0.22, copying=0.04, spelling=0.06, drill=0.1, unfinished=0.06)
 """Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
 they teach the decoder it has learnt by then."""
 

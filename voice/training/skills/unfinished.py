@@ -5,16 +5,15 @@ from __future__ import annotations
 import random
 from collections import Counter
 from functools import cache
-from itertools import pairwise
 
 from voice.training.skills.conversations import sample_conversation
 from voice.training.skills.sentences import training_sentences
 from voice.training.skills.turns import Split, Turn
 
 _TEXTS = 20_000
-_MOST_ENDINGS = 0.01
-"""Of all times that two words follow each other, how many may be a turn's end for the turn to be
-unfinished after them."""
+_MOST_ENDINGS = 0.02
+"""Of all times that its last words are said, how many may end a turn for the turn to be unfinished
+after them."""
 _LEAST_SEEN = 8
 _TRIES = 8
 _ANSWERS = frozenset("yes yeah no nope okay sure right maybe never nothing exactly stop".split())
@@ -22,31 +21,41 @@ _ANSWERS = frozenset("yes yeah no nope okay sure right maybe never nothing exact
 
 
 @cache
-def _endings() -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]], frozenset[str]]:
-    """How often two words end a turn, how often they follow each other, and whole turns."""
+def _endings() -> tuple[Counter[tuple[str, ...]], Counter[tuple[str, ...]], frozenset[str]]:
+    """How often two or three words end a turn, how often they are said, and whole turns."""
     rng = random.Random("endings")
-    ends: Counter[tuple[str, str]] = Counter()
-    seen: Counter[tuple[str, str]] = Counter()
+    ends: Counter[tuple[str, ...]] = Counter()
+    seen: Counter[tuple[str, ...]] = Counter()
     whole = set()
     for _ in range(_TEXTS):
         texts = [turn.user for turn in sample_conversation(rng, "train").turns]
         for text in [*texts, training_sentences(rng)]:
-            words = ["", *text.split()]
-            pairs = list(pairwise(words))
-            seen.update(pairs)
-            ends[pairs[-1]] += 1
+            words = _padded(text)
+            for last in range(2, len(words)):
+                for length in (2, 3):
+                    seen[words[last + 1 - length : last + 1]] += 1
+            for length in (2, 3):
+                ends[words[-length:]] += 1
             whole.add(text)
     return ends, seen, frozenset(whole)
+
+
+def _padded(text: str) -> tuple[str, ...]:
+    return ("", "", *text.split())
 
 
 def is_unfinished(text: str) -> bool:
     """Whether hardly anybody who has said ``text`` stops there; False where that is not known."""
     ends, seen, whole = _endings()
-    words = ["", *text.split()]
+    words = _padded(text)
     if text in whole or words[-1] in _ANSWERS:
         return False
-    pair = (words[-2], words[-1])
-    return seen[pair] >= _LEAST_SEEN and ends[pair] <= _MOST_ENDINGS * seen[pair]
+    pair, three = words[-2:], words[-3:]
+    return (
+        seen[pair] >= _LEAST_SEEN
+        and ends[pair] <= _MOST_ENDINGS * seen[pair]
+        and (seen[three] < _LEAST_SEEN or ends[three] <= _MOST_ENDINGS * seen[three])
+    )
 
 
 def cut_short(turn: Turn, rng: random.Random) -> Turn | None:
