@@ -152,14 +152,14 @@ class ClientWishes(ABC):
                 self._wish(turn_events.CancelReply())
             finally:
                 self._responder.cut_at = None
-        said = response.heard(position)[response.rounds.index(round_)]
+        said = response.heard(position)[response.messages.index(round_)]
         if said.is_complete or response is not active:
             self._responder.tell_truncated(item_id, audio_end_ms, said.text)
 
         def how(conversation: Conversation) -> Work[None]:
             yield from conversation.rewrite(item_id, said.text, said.calls)
 
-        if not said.is_complete and response is not active:
+        if not said.is_complete and response is not active and not round_.is_aside:
             self._change(how, self._core.on_error)
 
     @_wish
@@ -178,6 +178,7 @@ class ClientWishes(ABC):
         make = entry_maker(item, self._core.items)
         after = None if previous_item_id == self._core.items.last_id else previous_item_id
         previous = self._core.items.add(item, after)
+        behind = None if after is None else self._core.items.before(item.id)
         self._core.tell(events.ItemAdded(item=item, previous_item_id=previous))
         self._core.tell(events.ItemDone(item=item, previous_item_id=previous))
 
@@ -194,8 +195,7 @@ class ClientWishes(ABC):
 
             self._change(how, on_error)
         else:
-            known = "" if after == "root" else after
-            work = self._core.model.add(make, known, on_error)
+            work = self._core.model.add(make, behind, on_error)
             self._responder.remake_draft(lambda: self._core.order(work))
         return item
 
@@ -210,8 +210,10 @@ class ClientWishes(ABC):
             raise SessionError("item_not_found", f"there is no item {item_id!r}", "item_id")
         if self._core.items.get(item_id).status == "in_progress":
             raise SessionError("item_in_progress", "cancel the response first", "item_id")
+        is_known = not self._core.items.get(item_id).is_aside
         self._core.items.remove(item_id)
-        self._change(lambda conversation: conversation.delete(item_id), self._core.on_error)
+        if is_known:
+            self._change(lambda conversation: conversation.delete(item_id), self._core.on_error)
         self._core.tell(events.ItemDeleted(item_id=item_id))
 
     def item(self, item_id: str) -> Item:

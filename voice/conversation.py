@@ -351,19 +351,26 @@ class Conversation:
         """The entry of instructions that come after the first turn."""
         return Entry(item_id, (self._assistant.prompt.system_turn(text),))
 
-    def add(self, entry: Entry, after: str | None = None) -> Work[None]:
-        """Puts an entry behind the one of the item `after`, or at the end, before an open turn.
+    def add(self, entry: Entry, behind: Sequence[str] | None = None) -> Work[None]:
+        """Puts an entry at the end, before an open turn, or behind an item.
+
+        Args:
+            entry: the new one.
+            behind: the items before it, the nearest first: it goes behind the first of them that
+                the history holds, or where the turns begin; None: at the end.
 
         Raises:
             ContextFull: no room; nothing was added.
         """
         if self._reply is not None:
-            self._waiting.append(self.add(entry, after))
-        elif after is None or after == self._past.entries[-1].item_id:
+            self._waiting.append(self.add(entry, behind))
+            return
+        index = None if behind is None else self._past.index_behind(behind)
+        if index is None or index == len(self._past.entries):
             self._flush_results()
             yield from self._change(self._past.append(entry))
         else:
-            yield from self._change(self._past.insert(self._past.index(after) + 1, entry))
+            yield from self._change(self._past.insert(index, entry))
 
     def add_result(self, result: str) -> None:
         """Takes the result of a call; all that come in a row are told as one turn."""

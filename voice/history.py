@@ -7,6 +7,7 @@ from a snapshot where there is one, as there is of the last few entries, else fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -38,6 +39,11 @@ class Entry:
     def audio_positions(self) -> int:
         """Positions that are embeddings."""
         return sum(len(part) for part in self.parts if isinstance(part, Tensor))
+
+    @property
+    def is_part_of_last(self) -> bool:
+        """Whether it belongs to the entry before it, as results do to their calls."""
+        return not self.item_id and not self.opens_turn
 
 
 class History:
@@ -73,6 +79,16 @@ class History:
             if entry.item_id == item_id:
                 return index
         raise ValueError(f"the model knows no item {item_id!r}; it may have been dropped")
+
+    def index_behind(self, item_ids: Sequence[str]) -> int:
+        """The place behind the first of these items that has an entry, and behind the results of
+        its calls; where the turns begin if none has.
+        """
+        places = {entry.item_id: at for at, entry in enumerate(self.entries) if entry.item_id}
+        index = next((places[each] for each in item_ids if each in places), 0) + 1
+        while index < len(self.entries) and self.entries[index].is_part_of_last:
+            index += 1
+        return index
 
     def note(self, entry: Entry) -> None:
         """Puts an entry at the end that the memory has been told already."""

@@ -172,7 +172,9 @@ class _Server:
             if _is_loss(error):
                 if client is self._client:
                     await self.disconnect()
-                raise ToolError("its server has ended; the next call starts it again") from error
+                raise ToolError(
+                    "the connection to its server has ended; the next call opens another"
+                ) from error
             raise ToolError(error.message) from error
         text = _text(result)
         if result.is_error:

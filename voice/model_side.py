@@ -302,7 +302,7 @@ class ModelSide:
     def add(
         self,
         make: Callable[[Conversation], Entry],
-        after: str | None,
+        behind: Sequence[str] | None,
         on_error: Callable[[str, str], None],
     ) -> Work[None]:
         """Makes an entry, which may take encoding sound or pictures, and adds it."""
@@ -312,7 +312,7 @@ class ModelSide:
             if not entries:
                 entries.append(make(conversation))
                 yield
-            yield from conversation.add(entries[0], after)
+            yield from conversation.add(entries[0], behind)
 
         yield from self.change(how, on_error)
 

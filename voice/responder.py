@@ -36,7 +36,6 @@ from voice.tool_runner import ToolRunner
 from voice.tools import failure
 from voice.tts.synthesizer import SynthesisError, VoiceSettings
 
-FILLER = "One moment, please."
 RETRY_ANNOUNCEMENT_S = 1.0
 REMEMBERED_RESPONSES = 4
 """The last so many can be truncated by the ms; of older ones nobody knows where the words are."""
@@ -62,6 +61,7 @@ class Responder:
         self.request: ResponseSettings | None = None
         self.cut_at: int | None = None
         self.endpoint: tuple[int, int] | None = None
+        self._filled = 0
         self._past: deque[Response] = deque(maxlen=REMEMBERED_RESPONSES)
         self._speaker = Speaker(engine.open_voice) if engine.open_voice else None
         self._lane = engine.speech.open_lane(core.fail)
@@ -120,7 +120,8 @@ class Responder:
             for call in each.calls:
                 if call.result is None and not call.is_client_s:
                     call.result = failure(call.item.name, "the user interrupted it")
-        said = response.heard(position)
+        heard = response.heard(position)
+        said = heard[: len(response.rounds)]  # the rest is nothing to the model
         response.cut_off(reason)
         earlier = [each for each in said[:-1] if not each.is_complete]
         self._core.order(self._core.model.conclude(response, said[-1], earlier))
@@ -129,18 +130,18 @@ class Responder:
             return
         if not self._core.is_pushed:
             self._core.tell(events.PlaybackCleared(response_id=response.id))
-        for each, heard in zip(response.rounds, said, strict=True):
-            if each.output_index is not None and not heard.is_complete:
+        for each, part in zip(response.messages, heard, strict=True):
+            if each.output_index is not None and not part.is_complete:
                 start = each.start_sample
                 length = max(0, position - start) if start is not None else 0
-                self.tell_truncated(each.item_id, length * 1000 // SAMPLE_RATE_HZ, heard.text)
+                self.tell_truncated(each.item_id, length * 1000 // SAMPLE_RATE_HZ, part.text)
 
     def finish(self, response: Response) -> None:
         """The response has been heard to its end."""
         if self.response is not response:
             return
         self.response = None
-        said = response.heard(response.made_samples)[-1]
+        said = response.heard(response.made_samples)[len(response.rounds) - 1]
         if not response.is_failed:
             said = replace(said, text=response.round.text, is_complete=True)
         self._core.order(self._core.model.conclude(response, said))
@@ -151,8 +152,10 @@ class Responder:
 
     def fill(self) -> None:
         """A tool takes long: says that it takes a moment."""
-        if self.response is not None and self.playback.waiting_s == 0:
-            self.response.say(FILLER)
+        fillers = self._core.settings.fillers
+        if self.response is not None and fillers and self.playback.waiting_s == 0:
+            self.response.say(fillers[self._filled % len(fillers)])
+            self._filled += 1
 
     def announce(self, words: str) -> None:
         """Says something of the session's own accord as soon as nobody has the floor."""

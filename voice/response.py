@@ -113,9 +113,14 @@ class Response:
         """The one that is written, or was written last."""
         return self.rounds[-1]
 
+    @property
+    def messages(self) -> list[Round]:
+        """All that has words: the model's rounds, then what the session said of its own accord."""
+        return [*self.rounds, *self._asides]
+
     def message(self, item_id: str) -> Round | None:
         """The round whose message has that id."""
-        for each in self.rounds:
+        for each in self.messages:
             if each.item_id == item_id and each.output_index is not None:
                 return each
         return None
@@ -220,7 +225,8 @@ class Response:
     def say(self, text: str) -> None:
         """Speaks the session's own words next, as a message that is no part of the history."""
         if self.modality == "audio":
-            aside = Round(self._owner.new_id("item"), text, is_decoded=True, sentences=1)
+            item_id = self._owner.new_id("item")
+            aside = Round(item_id, text, is_decoded=True, is_aside=True, sentences=1)
             self._asides.append(aside)
             self.ladder.open_message(aside)
             self.ladder.add_text(aside, text)
@@ -254,25 +260,24 @@ class Response:
         self._owner.speak_next(self)
 
     def heard(self, position: int) -> list[Said]:
-        """What was heard of each round before a sample of the response.
-
-        Rounds that nothing is left of are left out, unless they made calls.
-        """
+        """What was heard of each message before a sample of the response."""
         if self.modality == "text":
-            return [self._said(each, len(each.text)) for each in self.rounds]
-        ends = dict.fromkeys((id(each) for each in self.rounds), 0)
+            return [self._said(each, len(each.text)) for each in self.messages]
+        ends = dict.fromkeys((id(each) for each in self.messages), 0)
         for sentence in self.sentences:
-            if sentence.round in self._asides or sentence.start_sample is None:
+            if sentence.start_sample is None:
                 continue
             for word in sentence.words:
                 if word.was_heard(position - sentence.start_sample):
                     ends[id(sentence.round)] = sentence.start + word.end
-        return [self._said(each, ends[id(each)]) for each in self.rounds]
+        return [self._said(each, ends[id(each)]) for each in self.messages]
 
     def _said(self, round_: Round, end: int) -> Said:
         made = [call for call in round_.calls if call.result is not None or call.is_client_s]
+        # Without words the client knows no message: the last call stands for the round.
+        is_silent = round_.output_index is None and made
         return Said(
-            item_id=round_.item_id,
+            item_id=made[-1].item.id if is_silent else round_.item_id,
             text=round_.text[:end],
             is_complete=round_.is_decoded and end >= len(round_.text.rstrip()),
             calls=[call.as_message for call in made if call.item.name],
@@ -285,7 +290,7 @@ class Response:
         """Goes on, or ends, if what it waits for has come."""
         if self.is_void or self.is_made or not self.is_promoted:
             return
-        for each in (*self.rounds, *self._asides):
+        for each in self.messages:
             if each.is_decoded and not each.sentences and not each.is_done:
                 status: events.ItemStatus = "completed" if self._is_finished else "incomplete"
                 self.ladder.finish_message(each, status)
@@ -301,7 +306,7 @@ class Response:
                     return
             else:
                 return
-        if all(each.is_done for each in (*self.rounds, *self._asides)):
+        if all(each.is_done for each in self.messages):
             self.is_made = True
             if self._is_finished:
                 self.ladder.end("completed")
@@ -330,7 +335,7 @@ class Response:
         error: tuple[str, str] | None,
     ) -> None:
         self.is_made = True
-        for each in (*self.rounds, *self._asides):
+        for each in self.messages:
             if not each.is_done:
                 self.ladder.finish_message(each, "incomplete")
         self.ladder.end(status, reason, error)

@@ -58,6 +58,8 @@ class Round:
     start_sample: int | None = None
     """Where its sound begins in that of the response."""
     is_decoded: bool = False
+    is_aside: bool = False
+    """Whether the session says it of its own accord: the model knows nothing of it."""
     is_done: bool = False
     sentences: int = 0
     """That are still to be spoken."""
@@ -90,7 +92,9 @@ class ResponseLadder:
     def open_message(self, round_: Round) -> None:
         """The round has words: there is a message."""
         round_.output_index = len(self.output)
-        item = Item(id=round_.item_id, role="assistant", status="in_progress")
+        item = Item(
+            id=round_.item_id, role="assistant", status="in_progress", is_aside=round_.is_aside
+        )
         round_.previous = self._add(item)
         part = Content(kind=self._content(round_).kind)
         self._client.tell(events.ContentPartAdded(part=part, **self.where(round_)))
@@ -113,7 +117,13 @@ class ResponseLadder:
             self._client.tell(events.OutputAudioDone(**where))
         self._client.tell(events.OutputTextDone(text=round_.text, is_transcript=spoken, **where))
         self._client.tell(events.ContentPartDone(part=part, **where))
-        item = Item(id=round_.item_id, role="assistant", status=status, content=(part,))
+        item = Item(
+            id=round_.item_id,
+            role="assistant",
+            status=status,
+            content=(part,),
+            is_aside=round_.is_aside,
+        )
         self._finish(item, round_.output_index, round_.previous)
 
     def add_call(self, call: Call) -> None:

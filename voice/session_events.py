@@ -71,6 +71,8 @@ class Item:
     """Of a function call and its output."""
     output: str = ""
     """Of a function call's output."""
+    is_aside: bool = False
+    """Whether the session has said it of its own accord: the model knows nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,10 @@ class ItemList:
         if self._items.pop(item_id, None) is not None:
             self._order.remove(item_id)
 
+    def before(self, item_id: str) -> list[str]:
+        """The items before another, the nearest first."""
+        return self._order[: self._order.index(item_id)][::-1]
+
     def last_user_item(self) -> str:
         """The id of the user's last message."""
         return next(each for each in reversed(self._order) if self._items[each].role == "user")

@@ -25,6 +25,8 @@ class SessionSettings:
         voice: how they are spoken.
         functions: the client's, in OpenAI's form: it is told of calls and brings the results.
         tool_choice: whether the model may call functions, the session's own tools included.
+        fillers: what is said while a tool takes long (`TurnSettings.filler_ms`), in turn; it is no
+            part of the history. None: such waits are silent.
         transcribe: whether what the user says is written down.
         stream: how the encoder cuts live audio.
     """
@@ -36,6 +38,7 @@ class SessionSettings:
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     functions: tuple[Mapping[str, Any], ...] = ()
     tool_choice: ToolChoice = "auto"
+    fillers: tuple[str, ...] = ("One moment, please.", "I am still looking.")
     transcribe: bool = True
     stream: StreamSettings = field(default_factory=StreamSettings)
 

@@ -82,6 +82,19 @@ def _add_serve(subparsers: Any) -> None:
         "for the built-in model, which has not learnt to use them)",
     )
     parser.add_argument(
+        "--filler",
+        action="append",
+        metavar="TEXT",
+        help="what is said while a function takes long; repeatable, said in turn; '' for nothing",
+    )
+    parser.add_argument(
+        "--filler-ms",
+        type=cli.positive,
+        default=1200,
+        metavar="MS",
+        help="how long a function may run in silence (default 1200)",
+    )
+    parser.add_argument(
         "--mcp",
         action="append",
         default=[],

@@ -185,9 +185,10 @@ async def _serve(
     defaults = VoiceDefaults(
         settings=SessionSettings(
             instructions=options.instructions,
-            turns=TurnSettings(speculate=options.speculation == "on"),
+            turns=TurnSettings(speculate=options.speculation == "on", filler_ms=options.filler_ms),
             reply=ReplySettings(thinking=options.thinking == "on"),
             voice=VoiceSettings(voice=options.voice),
+            **_fillers(options.filler),
         ),
         voices=frozenset(voices),
     )
@@ -226,6 +227,11 @@ async def _serve(
             await stopping
     finally:
         engine.close()
+
+
+def _fillers(given: Sequence[str] | None) -> dict[str, Any]:
+    """The words for long waits, if others than the usual ones are wished."""
+    return {} if given is None else {"fillers": tuple(text for text in given if text.strip())}
 
 
 async def _until_stopped() -> None:

@@ -194,7 +194,7 @@ def test_history_can_be_changed_with_and_without_snapshots(assistant):
     for gone in (texts[1], texts[10]):
         changed = typed(texts)
         finish(changed.delete(gone))
-        finish(changed.add(changed.user_entry("new", item_id="new"), after=texts[5]))
+        finish(changed.add(changed.user_entry("new", item_id="new"), behind=[texts[5]]))
         kept = [text for text in texts if text != gone]
         fresh = typed([*kept[: kept.index(texts[5]) + 1], "new", *kept[kept.index(texts[5]) + 1 :]])
         for conversation in (changed, fresh):

@@ -185,7 +185,7 @@ def test_session_is_told_what_servers_say_and_outlives_them(assistant, script, s
     grams = "<parameter=grams>\n3\n</parameter>\n"
     calls = [("die", "", {}), ("weigh", grams, {"grams": 3})]
     results = [
-        "Error: die failed: its server has ended; the next call starts it again",
+        "Error: die failed: the connection to its server has ended; the next call opens another",
         "3 g of salt",
     ]
     messages = []

@@ -1,7 +1,10 @@
 """Functions that a session runs: told, slow, failing, interrupted; and timers."""
 
+from dataclasses import replace
+
 import pytest
 
+from streaming.turn_settings import TurnSettings
 from tests.voice.talk import (
     FAST,
     Call,
@@ -15,11 +18,12 @@ from tests.voice.talk import (
 from voice import session_events as events
 from voice.decoding import ReplySettings
 from voice.engine import Engine
-from voice.responder import FILLER
+from voice.session_events import Content, Item
 from voice.session_settings import SessionSettings
 from voice.tools import BUILTIN_TOOLS, Tool
 
 SETTINGS = SessionSettings(reply=ReplySettings(max_new_tokens=80), stream=FAST)
+FILLERS = SETTINGS.fillers
 CALL = "<tool_call>\n<function=look>\n</function>\n</tool_call>\n"
 MESSAGE = {"type": "function", "function": {"name": "look", "arguments": {}}}
 
@@ -44,7 +48,10 @@ def clock():
 def open_call(assistant, held, clock, tool, **options):
     engine = Engine(assistant, open_voice=CountingVoice, tool_executor=held, clock=clock)
     tools = [Tool(name="look", description="Looks.", run=tool)] if tool else BUILTIN_TOOLS
-    return Call(engine, settings=SETTINGS, tools=tools, **options)
+    settings = replace(
+        SETTINGS, **{key: options.pop(key) for key in ("turns", "fillers") if key in options}
+    )
+    return Call(engine, settings=settings, tools=tools, **options)
 
 
 def expected(assistant, call, first, result, last):
@@ -68,7 +75,7 @@ def test_result_goes_back_to_the_model(assistant, script, held, clock):
     call.silence(2500)
     assert [e.text for e in call.of(events.OutputTextDone)] == ["Let me look.", "Three."]
     assert len(call.of(events.ResponseDone)) == 1
-    assert FILLER not in call.session._responder._speaker._voice.spoken
+    assert not {*FILLERS} & {*call.session._responder._speaker._voice.spoken}
     call.check_ladder()
     close(call.logits(), expected(assistant, call, "Let me look.", '{"seen": 3}', "Three."))
 
@@ -93,12 +100,103 @@ def test_slow_tool_is_bridged_by_a_word(assistant, script, held, clock, playback
     script.replies = [CALL, "Three."]
     call.ask()
     call.silence(2500)
-    assert call.session._responder._speaker._voice.spoken == [FILLER]
+    assert call.session._responder._speaker._voice.spoken == [FILLERS[0]]
     held.release()
     call.silence(2000)
-    assert call.session._responder._speaker._voice.spoken == [FILLER, "Three."]
+    assert call.session._responder._speaker._voice.spoken == [FILLERS[0], "Three."]
     call.check_ladder()
     close(call.logits(), expected(assistant, call, "", "three", "Three."))
+
+
+def slow(
+    assistant, script, held, clock, fillers=("One two three four.",), filler_ms=400, **options
+):
+    """A call in which a tool has been called and takes long."""
+    turns = TurnSettings(filler_ms=filler_ms)
+    call = open_call(
+        assistant, held, clock, lambda: "three", turns=turns, fillers=fillers, **options
+    )
+    script.replies = [CALL, ""]
+    call.ask()
+    return call
+
+
+def test_wait_before_a_filler_and_its_words_can_be_set(assistant, script, held, clock):
+    call = slow(assistant, script, held, clock, ("Well.", "Hm."), 800)
+    call.silence(640)
+    assert call.of(events.OutputTextDone) == []
+    call.silence(500)
+    held.release()
+    call.silence(1000)
+    script.replies = [CALL, ""]
+    call.ask()
+    call.silence(1500)
+    assert [e.text for e in call.of(events.OutputTextDone)] == ["Well.", "Hm."]
+
+
+def test_without_fillers_a_slow_tool_is_waited_for_in_silence(assistant, script, held, clock):
+    call = slow(assistant, script, held, clock, ())
+    call.silence(3000)
+    assert call.of(events.OutputTextDone) == []
+    assert not call.sound.any()
+
+
+def test_interrupted_filler_ends_where_it_was_heard_and_is_no_history(
+    assistant, script, held, clock
+):
+    call = slow(assistant, script, held, clock)
+    while not call.of(events.PlaybackBegan):
+        call.silence(20)
+    call.silence(300)
+    call.speak(700)
+    call.silence(800)
+    (truncated,) = call.of(events.ItemTruncated)
+    assert truncated.heard in ("One", "One two", "One two three")
+    assert call.session.item(truncated.item_id).content[0].transcript == truncated.heard
+    held.release()
+    messages = [
+        user(),
+        assistant_said("", [MESSAGE]),
+        {"role": "tool", "content": "Error: look failed: the user interrupted it"},
+        user(),
+        assistant_said(""),
+    ]
+    functions = [tool.function for tool in call.session._core.tools.values()]
+    call.check_ladder()
+    close(call.logits(), told_whole(assistant, messages, call.turns(), tools=functions))
+
+
+def test_filler_is_truncated_where_the_client_stopped_it(assistant, script, held, clock):
+    call = slow(assistant, script, held, clock, playback="pushed")
+    call.silence(700)
+    (added,) = (e.item for e in call.of(events.ItemAdded) if e.item.is_aside)
+    call.session.truncate(added.id, 410)
+    assert call.of(events.ItemTruncated)[-1].heard == "One two"
+    assert call.session.item(added.id).content[0].transcript == "One two"
+
+
+def test_filler_is_deleted_and_put_behind_like_any_item(assistant, script, held, clock):
+    call = slow(assistant, script, held, clock)
+    call.silence(600)
+    held.release()
+    script.replies = ["Three."]
+    call.silence(3000)
+    (filler,) = (e.item.id for e in call.of(events.ItemAdded) if e.item.is_aside)
+    content = Content(kind="input_text", text="hello")
+    call.session.add_item(Item(role="user", content=(content,)), filler)
+    call.session.delete_item(filler)
+    call.engine.run()
+    assert call.of(events.ErrorOccurred) == []
+    assert filler in [event.item_id for event in call.of(events.ItemDeleted)]
+    messages = [
+        user(),
+        assistant_said("", [MESSAGE]),
+        {"role": "tool", "content": "three"},
+        user("hello"),
+        assistant_said("Three."),
+    ]
+    functions = [tool.function for tool in call.session._core.tools.values()]
+    close(call.logits(), told_whole(assistant, messages, call.turns(), tools=functions))
 
 
 def test_tool_that_never_returns_is_given_up(assistant, script, held, clock):

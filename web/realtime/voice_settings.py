@@ -59,7 +59,7 @@ def session_settings(config: SessionConfig, defaults: VoiceDefaults) -> SessionS
         base,
         instructions=config.instructions or base.instructions,
         modality="audio" if config.speaks else "text",
-        turns=replace(turns, speculate=base.turns.speculate),
+        turns=replace(turns, speculate=base.turns.speculate, filler_ms=base.turns.filler_ms),
         reply=_reply(config, base.reply),
         voice=_voice(config, defaults),
         functions=tuple(_function(tool) for tool in config.tools),
