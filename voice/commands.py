@@ -158,7 +158,7 @@ def transcribe(options: argparse.Namespace) -> None:
     """`parley transcribe`: prints what each file says."""
     from voice.transcription import open_transcriber
 
-    transcriber = open_transcriber(options.model, *_prepare_torch(options))
+    transcriber = open_transcriber(options.model, *prepare_torch(options))
     for file in options.files:
         transcript = transcriber(_read(file))
         if options.json:
@@ -242,10 +242,10 @@ def load_assistant(options: argparse.Namespace) -> Assistant:
     """The model that the options of `voice.cli.add_model_options` name, ready to use."""
     from voice import load
 
-    return load(options.model, *_prepare_torch(options))
+    return load(options.model, *prepare_torch(options))
 
 
-def _prepare_torch(options: argparse.Namespace) -> tuple[str, torch.dtype | None]:
+def prepare_torch(options: argparse.Namespace) -> tuple[str, torch.dtype | None]:
     """Gives torch its threads; returns the device and dtype of the weights."""
     import torch
 

@@ -8,7 +8,7 @@ is spoken.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 
 from omni_core.weights import CheckpointError, checkpoint_directory
 from streaming.captions import TimedWord, join_words
-from streaming.tdt import ParakeetTdt
+from streaming.tdt import ParakeetTdt, TimedToken
 from voice.audio_file import SAMPLE_RATE_HZ
 from voice.conversation import Conversation
 from voice.loading import BUILTIN, load_assistant
@@ -63,8 +63,8 @@ def open_transcriber(
     """
     if str(name_or_path) != BUILTIN:
         directory = checkpoint_directory(name_or_path)
-        if _is_recogniser(directory):
-            return _recogniser(directory, device, dtype or torch.float32)
+        if is_recogniser(directory):
+            return Recogniser(directory, device, dtype)
     assistant = load_assistant(name_or_path, device, dtype)
 
     def transcribe(samples: np.ndarray) -> Transcript:
@@ -91,7 +91,8 @@ def split_at_pauses(samples: np.ndarray) -> Iterator[np.ndarray]:
     yield samples
 
 
-def _is_recogniser(directory: Path) -> bool:
+def is_recogniser(directory: Path) -> bool:
+    """Whether a checkpoint's directory holds what transformers calls ParakeetForTDT."""
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -99,23 +100,41 @@ def _is_recogniser(directory: Path) -> bool:
     return isinstance(config, dict) and config.get("model_type") == "parakeet_tdt"
 
 
-def _recogniser(directory: Path, device: str, dtype: torch.dtype) -> Transcriber:
-    model = ParakeetTdt.load(directory).to(device, dtype)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(directory)
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{directory} has no tokenizer that can be read ({error}); fetch tokenizer.json and "
-            "tokenizer_config.json of the same checkpoint"
-        ) from error
+class Recogniser:
+    """A Parakeet TDT checkpoint, and the words that its tokens make.
 
-    def piece_of(token: int) -> str:
-        piece = tokenizer.convert_ids_to_tokens(token)
-        assert isinstance(piece, str)
-        return piece
+    Args:
+        directory: of the checkpoint.
+        device: where it runs.
+        dtype: of its weights; by default float32.
 
-    def transcribe(samples: np.ndarray) -> Transcript:
-        words = join_words(model.transcribe(samples), piece_of)
+    Raises:
+        CheckpointError: it has no tokenizer.
+        ValueError: its files do not fit each other.
+    """
+
+    def __init__(
+        self, directory: Path, device: str = "cpu", dtype: torch.dtype | None = None
+    ) -> None:
+        self.model = ParakeetTdt.load(directory).to(device, dtype or torch.float32)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(directory)
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{directory} has no tokenizer that can be read ({error}); fetch tokenizer.json "
+                "and tokenizer_config.json of the same checkpoint"
+            ) from error
+
+    def __call__(self, samples: np.ndarray) -> Transcript:
+        """What a whole recording says: float32 mono 16 kHz [samples]."""
+        return self.transcript(self.model.transcribe(samples))
+
+    def transcript(self, tokens: Sequence[TimedToken]) -> Transcript:
+        """The words of tokens, such as those of a `CaptionStream` of the model."""
+        words = join_words(tokens, self._piece_of)
         return Transcript(" ".join(word.text for word in words), words)
 
-    return transcribe
+    def _piece_of(self, token: int) -> str:
+        piece = self._tokenizer.convert_ids_to_tokens(token)
+        assert isinstance(piece, str)
+        return piece

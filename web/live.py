@@ -45,7 +45,7 @@ def live_server(
     warm_up(assistant)
     with_tools = options.model != "builtin"
     identity = {
-        **checkpoint_identity(assistant, directory_of(options.model)),
+        **checkpoint_identity(assistant.model, directory_of(options.model)),
         "speech": _SPEECH_ENGINE if spoken else "",
         "tools": with_tools,
     }

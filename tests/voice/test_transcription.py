@@ -8,24 +8,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast
 
 from omni_core.weights import CheckpointError
 from streaming.tdt import ParakeetTdt
-from tests.streaming.reference import VOCAB, tiny_tdt_reference
-from tests.voice.tiny import write_tiny
+from tests.voice.tiny import write_tiny, write_tiny_recogniser
 from voice.transcription import CLIP_SAMPLES, open_transcriber, split_at_pauses
 
 
 @pytest.fixture
 def recogniser(tmp_path: Path) -> Path:
-    """A random ParakeetForTDT whose every other piece opens a word."""
-    tiny_tdt_reference(0, 2).save_pretrained(tmp_path)
-    pieces = {f"{'▁' * (index % 2)}p{index}": index for index in range(VOCAB)}
-    tokenizer = Tokenizer(models.WordLevel(pieces, unk_token="p0"))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(tmp_path)
-    return tmp_path
+    return write_tiny_recogniser(tmp_path)
 
 
 def noise(seconds: float) -> np.ndarray:

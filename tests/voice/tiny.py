@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import NemotronH_Omni_Reasoning_V3
+from tokenizers import Tokenizer, models
+from transformers import NemotronH_Omni_Reasoning_V3, PreTrainedTokenizerFast
 
 from omni_core.config import ModelConfig
 from omni_core.model import OmniDecoder
@@ -15,6 +16,7 @@ from omni_core.vision import VisionTower
 from streaming.config import EncoderConfig
 from streaming.encoder import ParakeetEncoder
 from tests.omni_core.reference import raw_config as raw_llm_config
+from tests.streaming.reference import VOCAB, tiny_tdt_reference
 from tests.voice.test_tokenizer import small_tokenizer
 from voice.checkpoint import raw_config, save_checkpoint
 
@@ -91,6 +93,15 @@ def write_tiny(
         vision=tower,
         dtype=dtype,
     )
+    return directory
+
+
+def write_tiny_recogniser(directory: Path) -> Path:
+    """Writes a random ParakeetForTDT whose every other piece opens a word."""
+    tiny_tdt_reference(0, 2).save_pretrained(directory)
+    pieces = {f"{'▁' * (index % 2)}p{index}": index for index in range(VOCAB)}
+    tokenizer = Tokenizer(models.WordLevel(pieces, unk_token="p0"))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(directory)
     return directory
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from torch.nn import Module
+
 from omni_core.cache import ContextFull, DecoderState
 from omni_core.sampling import Sampler, SamplingConfig
 from omni_core.weights import checkpoint_directory
@@ -52,7 +54,10 @@ class LocalEngine:
 
     def identity(self) -> dict[str, Any]:
         """The checkpoint's files, device and dtype."""
-        return {"engine": "in process", **checkpoint_identity(self._assistant, self._directory)}
+        return {
+            "engine": "in process",
+            **checkpoint_identity(self._assistant.model, self._directory),
+        }
 
     def answer(self, questions: Iterable[Question], concurrency: int) -> Iterator[Outcome]:
         """See `Engine`. Questions are taken in one by one, and decoded together."""
@@ -208,13 +213,13 @@ def directory_of(model: str) -> Path:
     return checkpoint_directory(model)
 
 
-def checkpoint_identity(assistant: Assistant, directory: Path | None) -> dict[str, Any]:
+def checkpoint_identity(model: Module, directory: Path | None) -> dict[str, Any]:
     """A checkpoint's files, device and dtype, as a manifest has them."""
-    model = assistant.model
+    weight = next(model.parameters())
     return {
         "checkpoint": _digest(directory) if directory else "",
-        "device": model.device.type,
-        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "device": weight.device.type,
+        "dtype": str(weight.dtype).removeprefix("torch."),
     }
 
 

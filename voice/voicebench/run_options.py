@@ -117,10 +117,16 @@ def open_engine(options: argparse.Namespace, settings: RunSettings) -> Iterator[
         with _live_engine(options, settings) as live:
             yield live
         return
-    from voice.commands import load_assistant
+    from voice.commands import load_assistant, prepare_torch
+    from voice.transcription import Recogniser, is_recogniser
     from voice.voicebench.local_engine import LocalEngine, directory_of
+    from voice.voicebench.recogniser_engine import RecogniserEngine
 
     directory = directory_of(options.model)
+    if is_recogniser(directory):
+        recogniser = Recogniser(directory, *prepare_torch(options))
+        yield RecogniserEngine(recogniser, settings, directory)
+        return
     yield LocalEngine(load_assistant(options), settings, directory)
 
 
