@@ -149,6 +149,14 @@ def _add_train(subparsers: Any) -> None:
         "--stage", action="append", metavar="NAME", help="only this stage; may be repeated"
     )
     parser.add_argument(
+        "--steps",
+        action="append",
+        type=_stage_steps,
+        default=[],
+        metavar="STAGE=N",
+        help="of a stage, instead of the recipe's; may be repeated",
+    )
+    parser.add_argument(
         "--directory",
         type=Path,
         default=Path("runs/builtin"),
@@ -188,6 +196,9 @@ def _add_train(subparsers: Any) -> None:
     action.add_argument(
         "--evaluate", action="store_true", help="ask questions in unseen phrasings and voices"
     )
+    action.add_argument(
+        "--plot", type=Path, metavar="PNG", help="draw the curves of the run in --directory"
+    )
     parser.add_argument(
         "--model", default="builtin", metavar="MODEL", help="to evaluate (default builtin)"
     )
@@ -212,6 +223,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of torch on the CPU (default 1 for the built-in model, else all)",
     )
+
+
+def _stage_steps(text: str) -> tuple[str, int]:
+    stage, _, number = text.partition("=")
+    return stage, positive(number)
 
 
 def positive(text: str) -> int:

@@ -172,7 +172,7 @@ def transcribe(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     """`parley train`: trains, assembles or evaluates."""
     try:
-        from voice.training import assemble, evaluate, held_out, recipe, run
+        from voice.training import assemble, evaluate, held_out, plot, recipe, run
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in ("espeakng_loader", "scipy"):
@@ -192,6 +192,10 @@ def train(options: argparse.Namespace) -> None:
         evaluate.evaluate_tools(assistant, fifth, options.seed).print(console)
         evaluate.evaluate_turn_ends(assistant, 2 * fifth, options.seed).print(console)
         return
+    if options.plot:
+        plot.plot_run(options.directory, options.plot)
+        print(f"The curves are in {options.plot}.")
+        return
     if options.start:
         options.stage = options.stage or ["joint"]
         try:
@@ -199,7 +203,8 @@ def train(options: argparse.Namespace) -> None:
         except (ValueError, FileExistsError) as error:
             raise UsageError(str(error)) from error
     stages = options.stage or list(recipe.STAGES)
-    unknown = sorted(set(stages) - set(recipe.STAGES))
+    steps = dict(options.steps)
+    unknown = sorted({*stages, *steps} - set(recipe.STAGES))
     if unknown:
         raise UsageError(f"no stage {unknown[0]!r}: use {', '.join(recipe.STAGES)}")
     if options.replicas > 1 and options.device != "cpu":
@@ -212,6 +217,7 @@ def train(options: argparse.Namespace) -> None:
             options.threads,
             options.seed,
             options.replicas,
+            steps,
         )
     if "joint" in stages:
         assemble.assemble(options.directory, options.into)

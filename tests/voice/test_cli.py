@@ -325,6 +325,10 @@ def test_train_refuses_an_unknown_stage(run: Run) -> None:
     assert "use sounds, pieces, words" in explain(run, "train", "--stage", "sleep")
 
 
+def test_train_refuses_steps_of_an_unknown_stage(run: Run) -> None:
+    assert "use sounds, pieces, words" in explain(run, "train", "--steps", "sleep=8")
+
+
 def test_train_from_a_checkpoint_refuses_a_stage_for_beginners(run: Run) -> None:
     told = explain(run, "train", "--from", "model", "--stage", "sounds")
     assert "sounds is for a model that knows nothing yet" in told

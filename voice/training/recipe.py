@@ -140,15 +140,15 @@ STAGES = {
     # Which word piece begins at every encoder step.
     "pieces": StageSettings(steps=3800, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # The word pieces in their order.
-    "words": StageSettings(steps=7000, batch=24, learning_rate=6e-4, warmup_steps=100),
+    "words": StageSettings(steps=6000, batch=24, learning_rate=6e-4, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(
-        steps=3500, batch=16, learning_rate=8e-4, warmup_steps=200, max_positions=400
+        steps=12_000, batch=16, learning_rate=8e-4, warmup_steps=200, max_positions=400
     ),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),
     # Everything together, from sound to answer.
     "joint": StageSettings(
-        steps=3000, batch=16, learning_rate=7e-4, warmup_steps=100, hearing_rate=0.5
+        steps=6000, batch=16, learning_rate=7e-4, warmup_steps=100, hearing_rate=0.5
     ),
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from voice.training.recipe import STAGES, VOCABULARY_SIZE
+from voice.training.recipe import STAGES, VOCABULARY_SIZE, StageSettings
 from voice.training.replicas import run_replicas
 from voice.training.sequences import SPELL_WORDS, TRANSCRIBE
 from voice.training.skills import sample_conversation, training_sentences
@@ -16,6 +19,7 @@ from voice.training.stages import train_stage
 from voice.training.tokenizer import build_tokenizer
 
 TOKENIZER_TEXTS = 60_000
+NO_CHANGES: Mapping[str, int] = MappingProxyType({})
 
 
 def open_tokenizer(directory: Path, seed: int = 0) -> PreTrainedTokenizerBase:
@@ -40,6 +44,7 @@ def train(
     threads: int,
     seed: int = 0,
     replicas: int = 1,
+    steps: Mapping[str, int] = NO_CHANGES,
 ) -> None:
     """Runs the named stages in the recipe's order.
 
@@ -50,15 +55,22 @@ def train(
         threads: of torch; one where another process is busy on the same cores.
         seed: of data and initialisation.
         replicas: processes that train together, each with as large a batch (CPU only).
+        steps: stage → its number of steps, where it is not the recipe's.
     """
     directory.mkdir(parents=True, exist_ok=True)
     open_tokenizer(directory, seed)
-    run_replicas(replicas, _train_stages, directory, stages, device, threads, seed)
+    settings = {
+        name: replace(STAGES[name], steps=steps.get(name, STAGES[name].steps))
+        for name in STAGES
+        if name in stages
+    }
+    run_replicas(replicas, _train_stages, directory, settings, device, threads, seed)
 
 
-def _train_stages(directory: Path, stages: list[str], device: str, threads: int, seed: int) -> None:
+def _train_stages(
+    directory: Path, stages: dict[str, StageSettings], device: str, threads: int, seed: int
+) -> None:
     torch.set_num_threads(threads)
     tokenizer = open_tokenizer(directory, seed)
-    for name in STAGES:
-        if name in stages:
-            train_stage(name, directory, tokenizer, torch.device(device), seed)
+    for name, settings in stages.items():
+        train_stage(name, settings, directory, tokenizer, torch.device(device), seed)

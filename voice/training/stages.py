@@ -22,7 +22,7 @@ from transformers import PreTrainedTokenizerBase
 from omni_core.moe import Router
 from voice.training.data import Batches, SequenceBatches, SpeechBatches, load_batches
 from voice.training.modules import Hearing, Language, Omni
-from voice.training.recipe import STAGES
+from voice.training.recipe import StageSettings
 from voice.training.replicas import rank
 from voice.training.trainer import LossFunction, Trainer
 
@@ -32,13 +32,13 @@ _EARS = {"sounds": None, "pieces": "sounds", "words": "pieces"}
 
 def train_stage(
     name: str,
+    settings: StageSettings,
     directory: Path,
     tokenizer: PreTrainedTokenizerBase,
     device: torch.device,
     seed: int = 0,
 ) -> None:
     """Runs one stage to its end, from its checkpoint where there is one."""
-    settings = STAGES[name]
     torch.manual_seed(seed)
     hearing, language = Hearing(), Language()
     module: nn.Module
