@@ -253,6 +253,6 @@ _REFUSALS = {
     ),
     turn_events.RefusalReason.NO_REPLY: (
         "response_cancel_not_active",
-        "there is no response to cancel",
+        "Cancellation failed: there is no active response",
     ),
 }

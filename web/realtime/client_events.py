@@ -20,6 +20,7 @@ class Checked(BaseModel):
 class ClientEvent(Checked):
     """Something a client wants."""
 
+    type: str
     event_id: str | None = Field(default=None, max_length=512)
 
 

@@ -25,7 +25,7 @@ from web.realtime.config import (
     parse_response_config,
     updated,
 )
-from web.realtime.errors import ProtocolError
+from web.realtime.errors import ProtocolError, from_session
 from web.realtime.items import item_json, parse_item
 from web.realtime.server_events import Json, ServerEvents
 from web.realtime.voice_settings import VoiceDefaults, response_settings, session_settings
@@ -129,16 +129,15 @@ class RealtimeConnection:
         """Carries out one message; whatever is wrong with it, the client is told."""
         if self._is_closed:
             return
-        event_id = None
+        event = None
         try:
             event = parse_client_event(message)
-            event_id = event.event_id
             await self._carry_out(event)
         except ProtocolError as error:
-            self.refuse(error, event_id or event_id_of(message))
+            self.refuse(error, event.event_id if event else event_id_of(message))
         except SessionError as error:
-            refused = ProtocolError(error.code, error.message, error.param)
-            self.refuse(refused, event_id)
+            assert event is not None
+            self.refuse(from_session(error, event.type), event.event_id)
 
     def refuse(self, error: ProtocolError, event_id: str | None = None) -> None:
         """Tells the client of an error."""
@@ -212,7 +211,7 @@ class RealtimeConnection:
         if response_id is not None and response_id != self._response:
             raise ProtocolError(
                 "response_cancel_not_active",
-                f"{response_id!r} is not being made: there is nothing to cancel",
+                f"Cancellation failed: {response_id!r} is not being made",
                 "response_id",
             )
         self.session.cancel_response()

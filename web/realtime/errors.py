@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from voice.session_events import SessionError
+
 
 class ProtocolError(Exception):
     """A client event that cannot be carried out; the connection goes on.
@@ -35,6 +37,24 @@ class ProtocolError(Exception):
             "param": self.param,
             "event_id": event_id,
         }
+
+
+_CODES_OF_EVENTS: Mapping[tuple[str, str], str] = {
+    ("conversation.item.create", "item_exists"): "item_create_duplicate_item_id",
+    ("conversation.item.retrieve", "item_not_found"): "item_retrieve_invalid_item_id",
+    ("conversation.item.truncate", "item_not_found"): "item_truncate_invalid_item_id",
+    ("conversation.item.delete", "item_not_found"): "item_delete_invalid_item_id",
+}
+
+
+def from_session(error: SessionError, event_type: str) -> ProtocolError:
+    """What a session refused, under the code that clients know of an event of that type.
+
+    livekit-agents takes a duplicate item for one that is there as wanted, and pipecat ends with
+    every error whose code it does not know.
+    """
+    code = _CODES_OF_EVENTS.get((event_type, error.code), error.code)
+    return ProtocolError(code, error.message, error.param)
 
 
 def from_validation(error: ValidationError, prefix: str = "") -> ProtocolError:

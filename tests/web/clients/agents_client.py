@@ -5,7 +5,7 @@ import sys
 
 from agents import function_tool, set_tracing_disabled
 from agents.realtime import RealtimeAgent, RealtimeRunner
-from common import INSTRUCTIONS, RESULT, WEATHER, Answer, Microphone, Report, ask_all, print_report
+from common import INSTRUCTIONS, RESULT, WEATHER, Answer, Microphone, Report, print_report, talk
 
 
 async def main() -> None:
@@ -26,9 +26,11 @@ async def main() -> None:
         async for event in session:
             match event.type:
                 case "audio":
-                    answer.sound_bytes += len(event.audio.data)
+                    answer.hear(len(event.audio.data))
                 case "agent_end":
                     answer.response_is_over()
+                case "audio_interrupted":
+                    report.interruptions += 1
                 case "error":
                     report.errors.append(str(event.error))
                 case "raw_model_event" if event.data.type == "transcript_delta":
@@ -45,7 +47,7 @@ async def main() -> None:
     config = {"url": url, "api_key": "none"}
     async with await RealtimeRunner(agent).run(model_config=config) as session:
         tasks = [asyncio.create_task(each(session)) for each in (listen, speak)]
-        await ask_all(report, microphone, ask)
+        await talk(report, microphone, ask)
         for task in tasks:
             task.cancel()
     print_report(report)

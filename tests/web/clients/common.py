@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 
 RATE_HZ = 24_000
@@ -29,10 +29,11 @@ class Report:
     """What a client got.
 
     Attributes:
-        replies: the words of each answer.
+        replies: the words of each answer; that which was interrupted is not among them.
         sound_s: how much was heard of each.
         calls: of the function, its arguments.
         heard: what the server says the questions were.
+        interruptions: of answers, that the library noticed.
         errors: that the library reported.
     """
 
@@ -40,7 +41,12 @@ class Report:
     sound_s: list[float] = field(default_factory=list)
     calls: list[dict[str, str]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    interruptions: int = 0
     errors: list[str] = field(default_factory=list)
+
+    def note(self, answer: "Answer") -> None:
+        self.replies.append(answer.text.strip())
+        self.sound_s.append(answer.sound_bytes / 2 / RATE_HZ)
 
 
 class Microphone:
@@ -66,14 +72,26 @@ class Answer:
     def __init__(self) -> None:
         self.text = ""
         self.sound_bytes = 0
+        self._has_begun = asyncio.Event()
         self._is_over = asyncio.Event()
+
+    def hear(self, count: int) -> None:
+        """So many bytes of sound have come."""
+        self.sound_bytes += count
+        self._has_begun.set()
 
     def response_is_over(self) -> None:
         """A response has ended; one that called a function, and said nothing, is not the answer."""
         if self.sound_bytes:
             self._is_over.set()
 
-    async def wait(self) -> None:
+    async def begin(self) -> None:
+        """Waits for the first sound."""
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await self._has_begun.wait()
+
+    async def end(self) -> None:
+        """Waits for the end of the response."""
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             await self._is_over.wait()
 
@@ -87,19 +105,26 @@ def read_questions() -> list[bytes]:
     return questions
 
 
-async def ask_all(
-    report: Report, microphone: Microphone, ask: Callable[[Answer], Awaitable[None] | None]
-) -> None:
-    """Asks every question when the one before is answered; `ask` says where the answer goes."""
-    for question in read_questions():
+async def talk(report: Report, microphone: Microphone, ask: Callable[[Answer], None]) -> None:
+    """Asks every question when the one before is answered, then the first once more, and the last
+    into its answer; `ask` says where the next answer goes."""
+    questions = read_questions()
+    for question in questions:
         answer = Answer()
         ask(answer)
         microphone.say(question)
-        await answer.wait()
-        seconds = answer.sound_bytes / 2 / RATE_HZ
-        report.replies.append(answer.text.strip())
-        report.sound_s.append(seconds)
-        await asyncio.sleep((seconds + 0.5) / SPEED)  # it is listened to
+        await answer.end()
+        report.note(answer)
+        await asyncio.sleep((answer.sound_bytes / 2 / RATE_HZ + 0.5) / SPEED)  # it is listened to
+    interrupted, answer = Answer(), Answer()
+    ask(interrupted)
+    microphone.say(questions[0])
+    await interrupted.begin()
+    microphone.say(questions[-1])
+    await interrupted.end()
+    ask(answer)
+    await answer.end()
+    report.note(answer)
 
 
 def print_report(report: Report) -> None:

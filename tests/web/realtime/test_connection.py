@@ -93,7 +93,14 @@ def test_items_are_added_retrieved_and_deleted():
     assert retrieved["item"]["content"] == [{"type": "input_text", "text": "Hi"}]
     (deleted,) = client("conversation.item.delete", item_id="mine_1")
     assert deleted["item_id"] == "mine_1"
-    assert client.error("conversation.item.retrieve", item_id="mine_1")["code"] == "item_not_found"
+
+
+def test_item_is_added_once():
+    client = Client()
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    client("conversation.item.create", item={**item, "id": "mine_1"})
+    error = client.error("conversation.item.create", item={**item, "id": "mine_1"})
+    assert (error["code"], error["param"]) == ("item_create_duplicate_item_id", "item.id")
 
 
 def test_truncate_says_how_much_was_heard():
@@ -110,13 +117,13 @@ def test_truncate_says_how_much_was_heard():
 def test_refusals_of_the_session_name_the_field():
     client = Client()
     wishes = [
-        ("conversation.item.delete", {"item_id": "x"}),
-        ("conversation.item.retrieve", {"item_id": "x"}),
-        ("conversation.item.truncate", {"item_id": "x", "content_index": 0, "audio_end_ms": 0}),
+        ("delete", {"item_id": "x"}),
+        ("retrieve", {"item_id": "x"}),
+        ("truncate", {"item_id": "x", "content_index": 0, "audio_end_ms": 0}),
     ]
     for kind, fields in wishes:
-        error = client.error(kind, **fields)
-        assert (error["code"], error["param"]) == ("item_not_found", "item_id")
+        error = client.error(f"conversation.item.{kind}", **fields)
+        assert (error["code"], error["param"]) == (f"item_{kind}_invalid_item_id", "item_id")
 
 
 def test_response_is_cancelled_by_its_id_only():
