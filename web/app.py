@@ -21,7 +21,7 @@ from web.auth import (
 )
 from web.calls import Call, read_call_request
 from web.media.aiortc_call import AiortcCall
-from web.media.interface import OfferError, OpenCall
+from web.media.interface import MediaError, OfferError, OpenCall
 from web.metrics import CONTENT_TYPE, Metrics
 from web.realtime.config import SessionConfig, updated
 from web.realtime.connection import OpenSession
@@ -258,6 +258,9 @@ class Server:
             return await handler(request)
         except VoiceError as error:
             return self._refusal(ProtocolError("no_session", str(error), kind="server_error"), 503)
+        except MediaError as error:
+            log.error("a call could not be carried", exc_info=error)
+            return self._refusal(ProtocolError("no_media", str(error), kind="server_error"), 503)
         except ProtocolError as error:
             return self._refusal(error, error.status if isinstance(error, Denied) else 400)
         except web.HTTPException:

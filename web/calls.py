@@ -68,7 +68,7 @@ class Call:
         if self._connection is not None:
             self._connection.hear(samples)
 
-    def read(self, count: int) -> np.ndarray:
+    async def read(self, count: int) -> np.ndarray:
         """See `AudioSource.read`."""
         if self._connection is None:
             return np.zeros(count, np.float32)
@@ -121,12 +121,12 @@ class Call:
         # Kept by the call's own task; the loop alone holds tasks weakly.
         self._ending = asyncio.ensure_future(self._media.close(reason))
 
-    def _on_closed(self, reason: str) -> None:
+    def _on_closed(self, reason: str, error: BaseException | None) -> None:
         if self._worker is not None:
             self._worker.cancel()
         if self._connection is not None:
             self._metrics.observe_call(self._media.statistics)
-            self._sessions.close(self._connection, reason)
+            self._sessions.close(self._connection, reason, error)
 
 
 async def read_call_request(

@@ -129,8 +129,26 @@ def _add_serve(subparsers: Any) -> None:
         metavar="N",
         help="at a time (default 8)",
     )
+    parser.add_argument(
+        "--media-processes",
+        type=_process_count,
+        default="auto",
+        metavar="N",
+        help="that carry the sound of calls, so that many do not wait for each other; 0: the "
+        "server's own does (default auto: as many as the calls need, at most one per core)",
+    )
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="PEM, for https")
     parser.add_argument("--private-key", type=Path, metavar="FILE", help="PEM, of the certificate")
+
+
+def _process_count(text: str) -> int | None:
+    """A number of processes; None: as many as are needed."""
+    if text == "auto":
+        return None
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must be auto, or 0 or more")
+    return number
 
 
 def _port(text: str) -> int:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from voice.commands import DEMONSTRATION_NOTE, REAL_MODEL_HINT, UsageError, load_assistant
 from web.app import Server
-from web.media.interface import IceServer, MediaSettings
+from web.media.aiortc_call import AiortcCall
+from web.media.interface import IceServer, MediaError, MediaSettings
+from web.media.processes import MediaProcesses
 from web.realtime.voice_settings import VoiceDefaults
 from web.settings import Sample, ServerInfo, ServerSettings
 
@@ -200,21 +202,18 @@ async def _serve(
         samples=samples(),
     )
     with_tools = options.tools == "on" if options.tools else not is_builtin
+    wanted = options.media_processes
+    processes = None if wanted == 0 else MediaProcesses(wanted)
     server = Server(
         open_session_of(engine, with_tools=with_tools, turn_end=options.turn_end, mcp=mcp),
         info,
         settings,
         defaults,
+        processes.open_call if processes else AiortcCall,
     )
     engine.start()
     try:
-        try:
-            await server.start()
-        except OSError as error:
-            raise UsageError(
-                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
-                "choose another --port"
-            ) from error
+        await _start(server, processes)
         _say_where(replace(settings, port=server.port))
         await _until_stopped()
         print("\nStopping; Ctrl-C again to stop at once.", file=sys.stderr)
@@ -226,12 +225,29 @@ async def _serve(
         with suppress(asyncio.CancelledError):
             await stopping
     finally:
+        if processes is not None:
+            await processes.close()
         engine.close()
 
 
 def _fillers(given: Sequence[str] | None) -> dict[str, Any]:
     """The words for long waits, if others than the usual ones are wished."""
     return {} if given is None else {"fillers": tuple(text for text in given if text.strip())}
+
+
+async def _start(server: Server, processes: MediaProcesses | None) -> None:
+    try:
+        if processes is not None:
+            await processes.start()
+        await server.start()
+    except MediaError as error:
+        raise UsageError(f"{error}; --media-processes 0 does without") from error
+    except OSError as error:
+        settings = server.settings
+        raise UsageError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
+            "choose another --port"
+        ) from error
 
 
 async def _until_stopped() -> None:

@@ -95,13 +95,27 @@ class Sessions:
         log.info("session %s opened (%s)", connection.session_id, kind)
         return connection
 
-    def close(self, connection: RealtimeConnection, reason: str) -> None:
-        """Ends a connection's session; any number of times."""
+    def close(
+        self, connection: RealtimeConnection, reason: str, error: BaseException | None = None
+    ) -> None:
+        """Ends a connection's session; any number of times.
+
+        Args:
+            connection: the one.
+            reason: in words.
+            error: what has ended its transport, where that is a fault of ours.
+        """
         connection.close()
         entry = self._open.pop(connection.session_id, None)
         if entry is not None:
             self._metrics.sessions.labels(entry.transport).dec()
-            log.info("session %s closed: %s", connection.session_id, reason)
+            log.log(
+                logging.ERROR if error else logging.INFO,
+                "session %s closed: %s",
+                connection.session_id,
+                reason,
+                exc_info=error,
+            )
 
     def find(self, session_id: str) -> OpenConnection | None:
         """The open connection of that id."""

@@ -17,6 +17,8 @@ from voice.audio_file import read_audio
 from voice.engine import Engine
 from voice.resampling import Resampler
 from web.app import Server
+from web.media.aiortc_call import AiortcCall
+from web.media.processes import MediaProcesses
 from web.serve import SAMPLES, open_session_of, samples
 from web.settings import ServerInfo, ServerSettings
 
@@ -24,15 +26,23 @@ INFO = ServerInfo(model="builtin", note="A demonstration.", voices=("en-us",))
 
 
 @asynccontextmanager
-async def serving(open_session=None, info=INFO, **settings: Any) -> AsyncIterator[Server]:
+async def serving(
+    open_session=None, info=INFO, media_processes: int = 0, **settings: Any
+) -> AsyncIterator[Server]:
     """Serves while the block lasts; responses under way are not waited for."""
     settings = {"port": 0, "drain_s": 0.0, **settings}
-    server = Server(open_session or ScriptedSession, info, ServerSettings(**settings))
+    processes = MediaProcesses(media_processes)
+    open_call = processes.open_call if media_processes else AiortcCall
+    server = Server(
+        open_session or ScriptedSession, info, ServerSettings(**settings), open_call=open_call
+    )
+    await processes.start()
     await server.start()
     try:
         yield server
     finally:
         await server.stop()
+        await processes.close()
 
 
 @asynccontextmanager

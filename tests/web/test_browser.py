@@ -47,7 +47,10 @@ def test_three_spoken_questions_are_answered_in_words_and_sound(builtin, tmp_pat
 
 async def three_questions(assistant: Assistant, directory: Path) -> None:
     spoken = microphone(directory, *(question(name, ANSWER_S) for name, *_ in QUESTIONS))
-    async with serving_model(assistant) as server, page_of(server, spoken) as page:
+    async with (
+        serving_model(assistant, media_processes=1) as server,
+        page_of(server, spoken) as page,
+    ):
         await says(page, "#model", "builtin")
         await page.click("#talk")
         await says(page, "#talk", "Hang up")
@@ -93,7 +96,10 @@ async def interruption(assistant: Assistant, directory: Path) -> None:
         directory, question("capital_of_france", 2.0), question("two_plus_three", 20.0)
     )
     slowly = {"speed": 0.5}  # so that there is time to interrupt
-    async with serving_model(assistant) as server, page_of(server, spoken, slowly) as page:
+    async with (
+        serving_model(assistant, media_processes=1) as server,
+        page_of(server, spoken, slowly) as page,
+    ):
         await page.click("#talk")
         line = page.locator("#log .parley .words").first
         await line.locator(".unheard").wait_for()

@@ -46,6 +46,15 @@ def test_key_comes_from_the_environment(options, monkeypatch):
     assert server_settings(options).api_key == "from there"
 
 
+@pytest.mark.parametrize(("text", "count"), [("auto", None), ("0", 0), ("3", 3)])
+def test_media_processes_are_counted_or_left_to_the_server(options, monkeypatch, text, count):
+    taken: list[argparse.Namespace] = []
+    monkeypatch.setattr("web.serve.serve", taken.append)
+    assert options.media_processes is None
+    assert main(["serve", "--media-processes", text]) == 0
+    assert taken[0].media_processes == count
+
+
 @pytest.mark.parametrize(
     ("text", "server"),
     [

@@ -83,8 +83,8 @@ class AiortcCall:
 
     async def answer(self, offer: str) -> str:
         """See `MediaCall.answer`."""
-        description = RTCSessionDescription(sdp=prepare_offer(offer), type="offer")
         try:
+            description = RTCSessionDescription(sdp=prepare_offer(offer), type="offer")
             await self._connection.setRemoteDescription(description)
             self._accept_audio()
             await self._connection.setLocalDescription(await self._connection.createAnswer())
@@ -94,7 +94,8 @@ class AiortcCall:
         except Exception as error:  # the library checks little: hostile SDP fails anywhere in it
             log.info("an offer failed in aiortc: %r", error)
             await self.close("the offer was refused")
-            raise OfferError(f"the offer is not valid SDP of a call: {error}") from error
+            why = str(error) or type(error).__name__
+            raise OfferError(f"the offer is not valid SDP of a call: {why}") from error
         self._watchdog = asyncio.create_task(self._watch(), name="media watchdog")
         return self._connection.localDescription.sdp
 
@@ -195,7 +196,7 @@ class AiortcCall:
         except TimeoutError:
             log.warning("a connection did not close within %.0f s", _CLOSE_TIMEOUT_S)
         self._waiting.clear()
-        self._handlers.closed(reason)
+        self._handlers.closed(reason, None)
 
 
 class _SpeechTrack(MediaStreamTrack):
@@ -220,7 +221,7 @@ class _SpeechTrack(MediaStreamTrack):
             self._outbound.skip(due.skipped)
         for _ in range(1 + due.skipped):
             self._inbound.tick()
-        packet = av.Packet(self._outbound.next_packet())
+        packet = av.Packet(await self._outbound.next_packet())
         packet.pts = due.index * SAMPLES_PER_PACKET
         packet.time_base = _TIME_BASE
         return packet

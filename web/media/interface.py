@@ -41,8 +41,11 @@ class AudioSource(Protocol):
     def sample_rate(self) -> int:
         """Of what `read` returns, Hz."""
 
-    def read(self, count: int) -> np.ndarray:
-        """Returns exactly `count` samples, float32 mono: speech or silence; never blocks."""
+    async def read(self, count: int) -> np.ndarray:
+        """Returns exactly `count` samples, float32 mono: speech or silence.
+
+        It may take as long as the way to another process and back, and never waits for a model.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,8 @@ class MediaStatistics:
     sent_packets: int = 0
     skipped_ms: float = 0.0
     """Time not sent because this process was held up."""
+    dropped_ms: float = 0.0
+    """Audio received that the server's process was too far behind to take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +103,9 @@ class CallHandlers:
     """A text message of the peer's data channel."""
     opened: Callable[[], None]
     """The data channel is there."""
-    closed: Callable[[str], None]
-    """The call is over, by whomever; told once, with the reason in words."""
+    closed: Callable[[str, BaseException | None], None]
+    """The call is over, by whomever; told once, with the reason in words, and the exception where
+    one has ended it."""
 
 
 class MediaCall(Protocol):

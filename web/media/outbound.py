@@ -15,10 +15,11 @@ class OutboundAudio:
         self._encoder = OpusEncoder(source.sample_rate, bitrate_bps)
         self._statistics = statistics
 
-    def next_packet(self) -> bytes:
+    async def next_packet(self) -> bytes:
         """Returns the next 20 ms, encoded."""
+        samples = await self._source.read(self._encoder.frame_samples)
         self._statistics.sent_packets += 1
-        return self._encoder.encode(self._source.read(self._encoder.frame_samples))
+        return self._encoder.encode(samples)
 
     def skip(self, frames: int) -> None:
         """Notes time that was not sent. The source is not read: nothing of what it has is lost."""

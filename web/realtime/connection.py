@@ -17,7 +17,6 @@ import numpy as np
 from voice import session_events as told
 from voice.session_events import Item, SessionError, SessionEvent
 from voice.session_settings import ResponseSettings, SessionSettings
-from web.media.interface import AudioSource
 from web.realtime import client_events as wanted
 from web.realtime.client_events import ClientEvent, event_id_of, parse_client_event
 from web.realtime.config import (
@@ -36,11 +35,17 @@ SESSION_LIFETIME_S = 24 * 3600
 log = logging.getLogger(__name__)
 
 
+class Playback(Protocol):
+    """What the user hears of a session; see `voice.playback.Playback`, which is one."""
+
+    def read(self, count: int) -> np.ndarray: ...
+
+
 class VoiceSession(Protocol):
     """What is asked of a session; see `voice.session.Session`, which is one."""
 
     @property
-    def playback(self) -> AudioSource: ...
+    def playback(self) -> Playback: ...
 
     def hear(self, samples: np.ndarray) -> None: ...
 

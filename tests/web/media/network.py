@@ -58,7 +58,7 @@ class ToneSource:
         self.hz = hz
         self.position = 0
 
-    def read(self, count: int) -> np.ndarray:
+    async def read(self, count: int) -> np.ndarray:
         times = (self.position + np.arange(count)) / self.sample_rate
         self.position += count
         return (0.5 * np.sin(2 * np.pi * self.hz * times)).astype(np.float32)

@@ -4,13 +4,10 @@ import asyncio
 import contextlib
 import threading
 
-import numpy as np
 import pytest
 from aiortc import RTCRtpReceiver
-from aiortc.mediastreams import MediaStreamTrack
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceGatherer, RTCIceTransport
-from av import AudioFrame
 
 from tests.web.media.network import (
     HeardSink,
@@ -18,45 +15,11 @@ from tests.web.media.network import (
     accept,
     new_peer,
     offer_of,
-    pitch,
-    tone,
     until,
 )
+from tests.web.media.peer import Handlers, check_sound_and_messages_go_both_ways
 from web.media.aiortc_call import JITTER_BUFFER, AiortcCall
-from web.media.interface import CallHandlers, MediaSettings, OfferError
-
-
-class Handlers:
-    """Keeps what a call tells."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.opened = False
-        self.reasons: list[str] = []
-
-    def as_handlers(self) -> CallHandlers:
-        return CallHandlers(
-            message=self.messages.append, opened=self._open, closed=self.reasons.append
-        )
-
-    def _open(self) -> None:
-        self.opened = True
-
-
-class MicrophoneTrack(MediaStreamTrack):
-    """A tone of 450 Hz: nine periods in each 20 ms."""
-
-    kind = "audio"
-    _index = 0
-
-    async def recv(self) -> AudioFrame:
-        await asyncio.sleep(0.02)
-        samples = (tone(450, 0.02, 48_000) * 32767).astype(np.int16)
-        frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        frame.sample_rate = 48_000
-        frame.pts = self._index * 960
-        self._index += 1
-        return frame
+from web.media.interface import MediaSettings, OfferError
 
 
 def call(sink=None, source=None, **settings) -> tuple[AiortcCall, Handlers]:
@@ -81,44 +44,7 @@ def test_aiortc_has_the_jitter_buffer_that_is_replaced():
 
 
 def test_call_carries_sound_and_messages_both_ways():
-    asyncio.run(sound_and_messages())
-
-
-async def sound_and_messages() -> None:
-    sink, source = HeardSink(), ToneSource(1000)
-    served, handlers = call(sink, source)
-    peer = new_peer()
-    peer.addTrack(MicrophoneTrack())
-    channel = peer.createDataChannel("oai-events")
-    heard: list[np.ndarray] = []
-    received: list[str] = []
-    channel.on("message", received.append)
-    tracks: list[MediaStreamTrack] = []
-    peer.on("track", tracks.append)
-
-    async def listen() -> None:
-        while sum(map(len, heard)) < 48_000:
-            frame = await tracks[0].recv()
-            heard.append(frame.to_ndarray().reshape(-1, 2)[:, 0] / 32768)
-
-    served.send("before the channel is open")
-    await accept(peer, await served.answer(await offer_of(peer)))
-    await until(lambda: handlers.opened)
-    channel.send("hello")
-    served.send("after")
-    await asyncio.wait_for(listen(), 10)
-    await until(lambda: len(sink.samples) >= 16_000)
-    assert received == ["before the channel is open", "after"]
-    assert handlers.messages == ["hello"]
-    assert pitch(np.concatenate(heard)[-24_000:], 48_000) == pytest.approx(1000, abs=3)
-    assert pitch(sink.samples[-8000:], 16_000) == pytest.approx(450, abs=8)
-    assert served.statistics.packets > 40
-    assert source.position == served.statistics.sent_packets * 480
-
-    await peer.close()
-    await until(lambda: handlers.reasons)
-    await served.close()
-    assert len(handlers.reasons) == 1
+    asyncio.run(check_sound_and_messages_go_both_ways(AiortcCall))
 
 
 def test_peer_that_says_nothing_more_is_given_up():
