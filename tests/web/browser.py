@@ -22,6 +22,7 @@ from web.app import Server
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TIMEOUT_MS = 60_000
 RATE_HZ = 16_000
+CONNECTING_S = 4.0
 
 
 def needs_chromium() -> pytest.MarkDecorator:
@@ -122,9 +123,14 @@ async def recorded(page: Page) -> np.ndarray:
 
 
 def microphone(directory: Path, *parts: np.ndarray) -> Path:
-    """The file that the browser takes for its microphone; capture begins with it."""
+    """The file that the browser takes for its microphone.
+
+    Capture begins with it, and the call is there later: what is said is heard from the start if
+    connecting takes no longer than `CONNECTING_S`.
+    """
     file = directory / "microphone.wav"
-    write_wav(file, np.concatenate([np.zeros(12_000, np.float32), *parts]), RATE_HZ)
+    silence = np.zeros(round(CONNECTING_S * RATE_HZ), np.float32)
+    write_wav(file, np.concatenate([silence, *parts]), RATE_HZ)
     return file
 
 

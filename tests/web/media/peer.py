@@ -74,9 +74,9 @@ class Talk:
         self.peer.on("track", self._tracks.append)
 
     async def begin(self) -> None:
-        """Until the data channel is open."""
+        """Until the data channel is open, at either end."""
         await accept(self.peer, await self.served.answer(await offer_of(self.peer)))
-        await until(lambda: self.handlers.opened)
+        await until(lambda: self.handlers.opened and self.channel.readyState == "open")
 
     async def listen(self, seconds: float = 1.0) -> np.ndarray:
         """What the peer hears from now on, mono at 48 kHz."""
