@@ -16,23 +16,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL.Image import Image
 from torch import Tensor
 
-from omni_core.cache import DecoderState
 from streaming.encoder import EncoderStream, StreamSettings
 from voice.assistant import Assistant
+from voice.conversation_past import ConversationPast
 from voice.decoding import Reply, ReplySettings
-from voice.history import Entry, History
-from voice.memory import Memory, Part, Work, finish
-from voice.prompt import Media, Piece
+from voice.history import Entry
+from voice.memory import Memory, Part, finish
 from voice.reply import ReplyText
 from voice.spoken_turn import SpokenTurn
-
-T = TypeVar("T")
 
 TRANSCRIBE = "Transcribe the audio clip into text. Return only the transcription."
 """The request that NVIDIA's model card and open_asr_leaderboard use for transcription."""
@@ -41,7 +38,7 @@ MAX_TRANSCRIPT_TOKENS = 256
 """Of one clip of at most 30 s."""
 
 
-class Conversation:
+class Conversation(ConversationPast):
     """Turns in their order: ``listen`` …, ``end_speech``, ``reply``; or ``type_turn``, ``reply``.
 
     Args:
@@ -61,22 +58,11 @@ class Conversation:
         settings: ReplySettings = ReplySettings(),
         stream: StreamSettings = StreamSettings(),
     ) -> None:
-        self._assistant = assistant
+        super().__init__(assistant, assistant.prompt.session_opening(system, tools))
         self.settings = settings
         self._stream_settings = stream
         self._stream: EncoderStream | None = None
-        self._past = History(assistant, assistant.prompt.session_opening(system, tools))
-        self._turn: SpokenTurn | None = None
-        self._last_turn: SpokenTurn | None = None
-        self._reply: Reply | None = None
-        self._results: list[str] = []
-        self._waiting: list[Work[None]] = []
         self._thinking = settings.thinking
-
-    @property
-    def state(self) -> DecoderState:
-        """The decoder's."""
-        return self._past.memory.state
 
     @property
     def is_listening(self) -> bool:
@@ -87,11 +73,6 @@ class Conversation:
     def is_replying(self) -> bool:
         """Whether a reply is promoted and not concluded."""
         return self._reply is not None
-
-    @property
-    def room(self) -> int:
-        """Positions that still fit into the context."""
-        return self._past.memory.room
 
     @property
     def last_steps(self) -> Tensor:
@@ -150,7 +131,7 @@ class Conversation:
         entry = Entry(turn.item_id, (*turn.opening, turn.steps, closing), mark=turn.mark)
         self._thinking = self._assistant.prompt.thinking_after(text, self.settings.thinking)
         if turn.mark is None:  # a reply is under way
-            self._waiting.append(self.add(entry))
+            self._waiting.append(lambda: self.add(entry))
         else:
             self._past.note(entry)
             self._past.memory.tell(closing)
@@ -218,7 +199,8 @@ class Conversation:
                     yield part
             completed = True
         finally:
-            finish(self.conclude(reply, reply.content, is_complete=completed))
+            self.conclude(reply, reply.content, is_complete=completed)
+            finish(self.catch_up())
 
     def draft(
         self,
@@ -266,6 +248,8 @@ class Conversation:
     def withdraw(self, reply: Reply, item_id: str = "") -> None:
         """The user goes on with the turn that was answered: reply and end never were.
 
+        ``catch_up`` is due then.
+
         Args:
             reply: promoted, and not heard.
             item_id: of the item that the turn becomes now.
@@ -274,7 +258,6 @@ class Conversation:
         assert reply.base is not None
         self._past.memory, self._reply = reply.base, None
         self.reopen_turn(item_id)
-        finish(self._do_waiting())
 
     def reopen_turn(self, item_id: str = "") -> None:
         """The turn that ended last goes on; nothing came after it."""
@@ -294,8 +277,10 @@ class Conversation:
         calls: Sequence[Mapping[str, Any]] = (),
         item_id: str = "",
         results: Sequence[str] = (),
-    ) -> Work[None]:
+    ) -> None:
         """Ends the reply: what is left of it in the history is what was heard.
+
+        ``catch_up`` is due then.
 
         Args:
             reply: the one that was promoted.
@@ -318,149 +303,8 @@ class Conversation:
             self._past.memory.tell(*parts)
         self._past.note(Entry(item_id, parts, opens_turn=False, mark=reply.start))
         self._results += results
-        yield from self._do_waiting()
-
-    # --- The past ---------------------------------------------------------------------------------
-
-    def user_entry(
-        self,
-        text: str = "",
-        *,
-        images: Sequence[Image] = (),
-        audios: Sequence[np.ndarray] = (),
-        item_id: str = "",
-    ) -> Entry:
-        """The entry of a whole turn of the user's.
-
-        Raises:
-            ValueError: audio or an image that cannot be used.
-            MissingPart: the checkpoint cannot hear or see.
-        """
-        prompt = self._assistant.prompt
-        pieces = prompt.user_turn(text, images=len(images), audios=len(audios))
-        return Entry(item_id, self._parts(pieces, images, audios))
-
-    def assistant_entry(
-        self, text: str, calls: Sequence[Mapping[str, Any]] = (), *, item_id: str = ""
-    ) -> Entry:
-        """The entry of a reply that was not decoded here."""
-        turn = self._assistant.prompt.reply_turn(text, calls)
-        return Entry(item_id, (turn,), opens_turn=False)
-
-    def system_entry(self, text: str, *, item_id: str = "") -> Entry:
-        """The entry of instructions that come after the first turn."""
-        return Entry(item_id, (self._assistant.prompt.system_turn(text),))
-
-    def add(self, entry: Entry, behind: Sequence[str] | None = None) -> Work[None]:
-        """Puts an entry at the end, before an open turn, or behind an item.
-
-        Args:
-            entry: the new one.
-            behind: the items before it, the nearest first: it goes behind the first of them that
-                the history holds, or where the turns begin; None: at the end.
-
-        Raises:
-            ContextFull: no room; nothing was added.
-        """
-        if self._reply is not None:
-            self._waiting.append(self.add(entry, behind))
-            return
-        index = None if behind is None else self._past.index_behind(behind)
-        if index is None or index == len(self._past.entries):
-            self._flush_results()
-            yield from self._change(self._past.append(entry))
-        else:
-            yield from self._change(self._past.insert(index, entry))
-
-    def add_result(self, result: str) -> None:
-        """Takes the result of a call; all that come in a row are told as one turn."""
-        self._results.append(result)
-
-    def delete(self, item_id: str) -> Work[None]:
-        """Makes an item never have been."""
-        if self._reply is not None:
-            self._waiting.append(self.delete(item_id))
-            return
-        yield from self._change(self._past.delete(self._past.index(item_id)))
-
-    def rewrite(
-        self, item_id: str, text: str, calls: Sequence[Mapping[str, Any]] = ()
-    ) -> Work[None]:
-        """Makes a reply one that says `text` alone."""
-        if self._reply is not None:
-            self._waiting.append(self.rewrite(item_id, text, calls))
-            return
-        parts = (self._assistant.prompt.reply_turn(text, calls),) if text or calls else ()
-        entry = Entry(item_id, parts, opens_turn=False)
-        yield from self._change(self._past.replace(self._past.index(item_id), entry))
-
-    def instruct(self, system: str, tools: Sequence[Mapping[str, Any]] = ()) -> Work[None]:
-        """Gives other instructions and tools, as if they had been so from the start."""
-        if self._reply is not None:
-            self._waiting.append(self.instruct(system, tools))
-            return
-        opening = self._assistant.prompt.session_opening(system, tools)
-        if self._past.entries[0].parts != (opening,):
-            entry = Entry("", (opening,), opens_turn=False)
-            yield from self._change(self._past.replace(0, entry))
-
-    def make_room(self) -> Work[list[str]]:
-        """Drops the oldest turns until the rest fills at most half of the context.
-
-        The instructions and the open turn stay. The rest is told again, which takes as long as it
-        would have taken to tell it first.
-
-        Returns:
-            The items that were dropped.
-        """
-        assert self._reply is None, "a reply is bounded by the room there is"
-        spoken = len(self._turn.steps) if self._turn else 0
-        positions = self.state.limit // 2 - spoken
-        return (yield from self._change(self._past.trim(positions)))
-
-    def _change(self, work: Work[T]) -> Work[T]:
-        """Changes the past; an open turn comes after it all."""
-        if self._turn is not None:
-            self._turn.leave()
-        try:
-            return (yield from work)
-        finally:
-            if self._turn is not None:
-                self._turn.enter(self._past.memory)
-
-    def _do_waiting(self) -> Work[None]:
-        self._flush_results()
-        waiting, self._waiting = self._waiting, []
-        for work in waiting:
-            yield from work
-        if self._turn is not None and self._turn.mark is None:
-            self._turn.enter(self._past.memory)
-
-    def _flush_results(self) -> None:
-        """Tells the results of calls, as one turn."""
-        if self._results and self._reply is None:
-            results, self._results = self._results, []
-            turn = self._assistant.prompt.tool_turn(results)
-            finish(self._change(self._past.append(Entry("", (turn,), opens_turn=False))))
 
     def _open_turn(self) -> SpokenTurn:
         if self._turn is None:
             raise ValueError("nothing was said; call listen with audio first")
         return self._turn
-
-    def _parts(
-        self,
-        pieces: Sequence[Piece],
-        images: Sequence[Image] = (),
-        audios: Sequence[np.ndarray] = (),
-    ) -> tuple[Part, ...]:
-        def part(piece: Piece) -> Part:
-            match piece:
-                case Media(kind="image", index=index):
-                    return self._assistant.embed_image(images[index])
-                case Media(index=index):
-                    return self._assistant.embed_audio(audios[index])
-                case _:
-                    return piece
-
-        return tuple(map(part, pieces))

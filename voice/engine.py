@@ -4,7 +4,8 @@ A `Worker` has one lane for each session. A lane holds work in its order, and wo
 units: one call of the encoder, one prefill of some hundred positions, one decoded token, one block
 of speech. After each unit the next lane has its turn, so no session waits for another's long reply,
 and work that is no longer wanted ends at its next unit. What a lane holds in the background (the
-captions) is done only while it has nothing else to do.
+captions) is done only while it has nothing else to do, and what it does at leisure (the summary of
+a long conversation) only while there are no captions to write either.
 
 Everything is testable without threads: `Worker.step` does one unit, and the thread only calls it.
 Results go back through `Engine.post`, which hands them to the event loop.
@@ -53,14 +54,16 @@ class Lane:
         self.fail = fail
         self.work: deque[Steps] = deque()
         self.background: deque[Steps] = deque()
+        self.leisure: deque[Steps] = deque()
         self.is_closed = False
 
-    def submit(self, work: Steps, *, background: bool = False) -> None:
+    def submit(self, work: Steps, *, background: bool = False, at_leisure: bool = False) -> None:
         """Puts work at the end of the lane; a closed lane drops it. Any thread may call it."""
         with self._worker.changed:
             if self.is_closed:
                 return
-            (self.background if background else self.work).append(work)
+            idle = self.leisure if at_leisure else self.background
+            (idle if background or at_leisure else self.work).append(work)
             self._worker.changed.notify()
 
     def close(self) -> None:
@@ -69,12 +72,13 @@ class Lane:
             self.is_closed = True
             self.work.clear()
             self.background.clear()
+            self.leisure.clear()
             self._worker.remove(self)
 
     @property
     def next(self) -> deque[Steps] | None:
         """The queue whose first work is next."""
-        return self.work or self.background or None
+        return self.work or self.background or self.leisure or None
 
 
 class Worker:

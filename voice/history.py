@@ -55,7 +55,8 @@ class History:
 
     Attributes:
         memory: what the model knows; a reply that is promoted puts its own here.
-        entries: in their order, the opening first.
+        entries: in their order, the opening first, and behind it the summary if there is one.
+        summary: what stands in the place of turns that are no longer known; None: nothing does.
     """
 
     def __init__(self, assistant: Assistant, opening: str) -> None:
@@ -63,6 +64,7 @@ class History:
         self.memory = Memory(assistant)
         self.memory.tell(opening)
         self.entries = [Entry("", (opening,), opens_turn=False)]
+        self.summary: Entry | None = None
 
     @property
     def audio_positions(self) -> int:
@@ -85,7 +87,8 @@ class History:
         its calls; where the turns begin if none has.
         """
         places = {entry.item_id: at for at, entry in enumerate(self.entries) if entry.item_id}
-        index = next((places[each] for each in item_ids if each in places), 0) + 1
+        first = self.first_turn - 1
+        index = next((places[each] for each in item_ids if each in places), first) + 1
         while index < len(self.entries) and self.entries[index].is_part_of_last:
             index += 1
         return index
@@ -138,22 +141,65 @@ class History:
     def trim(self, positions: int) -> Work[list[str]]:
         """Drops the oldest turns until the rest has at most so many positions.
 
+        The opening and the summary stay.
+
         Returns:
             The items that were dropped.
         """
+        start = self.first_kept(positions)
+        dropped = [entry.item_id for entry in self.entries[self.first_turn : start]]
+        del self.entries[self.first_turn : start]
+        yield from self.retell(0)
+        return dropped
+
+    def first_kept(self, positions: int) -> int:
+        """Where the turns begin that stay if the rest is to have at most so many positions."""
         costs = [sum(map(self._positions, entry.parts)) for entry in self.entries]
-        start = len(self.entries)
-        kept = costs[0]
-        for index in range(len(self.entries) - 1, 0, -1):
+        start, first = len(self.entries), self.first_turn
+        kept = sum(costs[:first])
+        for index in range(len(self.entries) - 1, first - 1, -1):
             kept += costs[index]
             if kept > positions:
                 break
             if self.entries[index].opens_turn:
                 start = index
-        dropped = [entry.item_id for entry in self.entries[1:start]]
-        del self.entries[1:start]
-        yield from self.retell(0)
-        return dropped
+        return start
+
+    def replacing(self, summary: Entry, kept: Sequence[Entry]) -> Work[Memory]:
+        """A memory in which a summary stands in the place of all turns but those that are kept.
+
+        Nothing changes here; see `adopt`.
+        """
+        memory = Memory(self._assistant)
+        for entry in (self.entries[0], summary, *kept):
+            yield from memory.telling(entry.parts)
+        return memory
+
+    def adopt(self, memory: Memory, summary: Entry, told: Sequence[Entry], start: int) -> list[str]:
+        """Goes on with what `replacing` has made; what has come since is told to it.
+
+        Args:
+            memory: made by it.
+            summary: as it was given.
+            told: the entries of that time, all of them; the present ones begin with them.
+            start: where those that were kept begin.
+
+        Returns:
+            The items that are no longer known.
+        """
+        dropped = [entry.item_id for entry in self.entries[self.first_turn : start]]
+        for entry in self.entries[len(told) :]:
+            memory.tell(*entry.parts)
+        self.memory, self.summary = memory, summary
+        self.entries[1:start] = [summary]
+        for entry in self.entries:
+            entry.mark = None  # of the other memory
+        return [item_id for item_id in dropped if item_id]
+
+    @property
+    def first_turn(self) -> int:
+        """Where the turns begin."""
+        return 1 if self.summary is None else 2
 
     def retell(self, index: int, mark: Mark | None = None) -> Work[None]:
         """Tells the entries from `index` on again; `mark` is where that one begins."""

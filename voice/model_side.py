@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,7 +68,8 @@ class ModelSide:
         conversation: of the session; nobody else touches it.
         judge: of the end of turns.
         report: hands a call to the event loop, under `source`, with what there is to say.
-        on_trimmed: told of the items that were dropped from a full context.
+        on_trimmed: told of the items that are no longer known, because the context is full, and of
+            the summary that stands in their place, if any.
         on_error: told of a code and a message.
 
     Attributes:
@@ -79,7 +81,7 @@ class ModelSide:
         conversation: Conversation,
         judge: TurnEndJudge,
         report: Callable[..., None],
-        on_trimmed: Callable[[list[str]], None],
+        on_trimmed: Callable[[list[str], str], None],
         on_error: Callable[[str, str], None],
     ) -> None:
         self._conversation = conversation
@@ -93,14 +95,17 @@ class ModelSide:
     def begin_turn(self, item_id: str) -> Work[None]:
         """Opens a turn; where room is getting scarce, the oldest turns go first."""
         conversation = self._conversation
-        limit = conversation.state.limit
-        needed = conversation.settings.max_new_tokens + RESERVE_STEPS
         try:
-            if conversation.room < min(needed, limit // 4) and not conversation.is_replying:
+            if conversation.room < self._needed and not conversation.is_replying:
                 yield from self._make_room()
             conversation.begin_turn(item_id=item_id)
         except ContextFull:
             yield from self._make_room()
+            try:
+                if not conversation.is_listening:
+                    conversation.begin_turn(item_id=item_id)
+            except ContextFull as error:
+                self._fail("context_full", error)
         yield
 
     def listen(self, samples: np.ndarray, done: Callable[[], None]) -> Work[None]:
@@ -256,6 +261,7 @@ class ModelSide:
         if of.reply is not None:
             self._conversation.withdraw(of.reply, item_id)
             of.reply = None
+            yield from self._catch_up()
         else:
             self._conversation.reopen_turn(item_id)
         yield
@@ -263,16 +269,17 @@ class ModelSide:
     def conclude(self, of: ReplyTaker, said: Said, earlier: Sequence[Said] = ()) -> Work[None]:
         """Ends a round of a reply; `earlier` rounds were not heard as it was thought."""
         reply, of.reply = of.reply, None
+        if reply is not None:
+            self._conversation.conclude(
+                reply,
+                said.text,
+                is_complete=said.is_complete,
+                calls=said.calls,
+                item_id=said.item_id,
+                results=said.results,
+            )
+            yield from self._catch_up()
         try:
-            if reply is not None:
-                yield from self._conversation.conclude(
-                    reply,
-                    said.text,
-                    is_complete=said.is_complete,
-                    calls=said.calls,
-                    item_id=said.item_id,
-                    results=said.results,
-                )
             for each in earlier:
                 yield from self._conversation.rewrite(each.item_id, each.text, each.calls)
         except ContextFull:
@@ -316,17 +323,53 @@ class ModelSide:
 
         yield from self.change(how, on_error)
 
+    def summarise(self) -> Work[None]:
+        """Where room is getting scarce, puts a summary in the place of the oldest turns."""
+
+        def on_done(dropped: list[str], summary: str) -> None:
+            call = partial(self._on_trimmed, dropped, summary)
+            self._report(call, dropped=dropped, summary=summary)
+
+        if self._conversation.room < 2 * self._needed:
+            yield from self._conversation.summarise(on_done)
+
+    @property
+    def _needed(self) -> int:
+        """Positions that should be free when a turn begins."""
+        conversation = self._conversation
+        needed = conversation.settings.max_new_tokens + RESERVE_STEPS
+        return min(needed, conversation.state.limit // 4)
+
+    def _catch_up(self) -> Work[None]:
+        """Does what had to wait for a reply; what there is no room for is reported and given up."""
+        conversation = self._conversation
+        is_last_try = False
+        while True:
+            try:
+                for error in (yield from conversation.catch_up()):
+                    self._fail("invalid_item", error)
+                return
+            except ContextFull as error:
+                if is_last_try:
+                    conversation.skip()
+                    self._fail("context_full", error)
+                yield from self._make_room()
+                is_last_try = not is_last_try
+
+    def _fail(self, code: str, error: Exception) -> None:
+        message = str(error)
+        self._report(lambda: self._on_error(code, message), error=message)
+
     def _make_room(self) -> Work[None]:
         try:
             dropped = yield from self._conversation.make_room()
             if dropped:
-                self._report(lambda: self._on_trimmed(dropped), dropped=dropped)
+                self._report(partial(self._on_trimmed, dropped, ""), dropped=dropped)
         except ContextFull as error:
             # The turn alone is longer than the context.
             if self._conversation.is_listening:
                 self._conversation.discard_turn()
-            message = str(error)
-            self._report(lambda: self._on_error("context_full", message), error=message)
+            self._fail("context_full", error)
 
     def _report(self, call: Callable[[], None], **facts: Any) -> None:
         self._post(self.source, call, **facts)

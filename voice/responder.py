@@ -125,7 +125,7 @@ class Responder:
         response.cut_off(reason)
         earlier = [each for each in said[:-1] if not each.is_complete]
         self._core.order(self._core.model.conclude(response, said[-1], earlier))
-        self._past.append(response)
+        self._keep(response)
         if response.modality == "text":
             return
         if not self._core.is_pushed:
@@ -145,10 +145,17 @@ class Responder:
         if not response.is_failed:
             said = replace(said, text=response.round.text, is_complete=True)
         self._core.order(self._core.model.conclude(response, said))
-        self._past.append(response)
+        self._keep(response)
         if response.modality == "audio" and not self._core.is_pushed:
             self._core.tell(events.PlaybackEnded(response_id=response.id))
         self._core.inform(turn_events.ReplyEnded(reply=response.number, failed=response.is_failed))
+
+    def _keep(self, response: Response) -> None:
+        """A response is history."""
+        self._past.append(response)
+        if self._core.settings.context == "summarise":
+            name = self._core.name_work("summarise")
+            self._core.order(self._core.model.summarise(), name=name, at_leisure=True)
 
     def fill(self) -> None:
         """A tool takes long: says that it takes a moment."""

@@ -124,16 +124,17 @@ class SessionCore:
         self.happened(told)
         self.act(self.turns.handle(told))
 
-    def order(self, work: Work[None], *, name: str = "") -> None:
+    def order(self, work: Work[None], *, name: str = "", at_leisure: bool = False) -> None:
         """Has something done on the model thread, after all that was ordered before.
 
         Args:
             work: whose reports bear the name of its generator and its number.
             name: of `name_work`, for what is done in the background.
+            at_leisure: whether it is done only while nothing else is there to do.
         """
         kind: str = work.__name__  # type: ignore[attr-defined]  # of a generator: its method's
         named = NamedWork(name or self.name_work(kind), work, self._set_source)
-        self.lane.submit(named, background=bool(name))
+        self.lane.submit(named, background=bool(name), at_leisure=at_leisure)
 
     def _set_source(self, name: str) -> None:
         self.model.source = name
@@ -197,8 +198,6 @@ class SessionCore:
         """Something went wrong; the session goes on."""
         self.tell(events.ErrorOccurred(code=code, message=message))
 
-    def _on_trimmed(self, item_ids: list[str]) -> None:
-        known = tuple(each for each in item_ids if each in self.items)
-        for each in known:
-            self.items.remove(each)
-        self.tell(events.HistoryTrimmed(item_ids=known))
+    def _on_trimmed(self, item_ids: list[str], summary: str) -> None:
+        known = self.items.drop(item_ids)
+        self.tell(events.HistoryTrimmed(item_ids=known, summary=summary))

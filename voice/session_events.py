@@ -221,6 +221,8 @@ class HistoryTrimmed:
     """The context was full: the oldest items are no longer known to the model."""
 
     item_ids: tuple[str, ...]
+    summary: str = ""
+    """What the model knows in their place."""
 
 
 # --- Responses, in the order of the Realtime API --------------------------------------------------

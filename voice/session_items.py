@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from PIL.Image import Image
@@ -77,6 +77,22 @@ class ItemList:
     def before(self, item_id: str) -> list[str]:
         """The items before another, the nearest first."""
         return self._order[: self._order.index(item_id)][::-1]
+
+    def drop(self, item_ids: Sequence[str]) -> tuple[str, ...]:
+        """Forgets the oldest items, through the last of those named, with calls, outputs and asides
+        that follow it; returns their ids.
+        """
+        places = [self._order.index(each) for each in item_ids if each in self._items]
+        end = max(places, default=-1) + 1
+        while 0 < end < len(self._order):
+            item = self._items[self._order[end]]
+            if item.kind == "message" and not item.is_aside:
+                break
+            end += 1
+        dropped = tuple(self._order[:end])
+        for each in dropped:
+            self.remove(each)
+        return dropped
 
     def last_user_item(self) -> str:
         """The id of the user's last message."""

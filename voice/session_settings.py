@@ -11,6 +11,9 @@ from voice.session_events import Modality
 from voice.tts.synthesizer import VoiceSettings
 
 ToolChoice = Literal["auto", "none"]
+ContextPolicy = Literal["summarise", "drop"]
+"""What becomes of the oldest turns when the context is full: they leave a summary, which the model
+writes when it has nothing else to do, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +28,10 @@ class SessionSettings:
         voice: how they are spoken.
         functions: the client's, in OpenAI's form: it is told of calls and brings the results.
         tool_choice: whether the model may call functions, the session's own tools included.
-        fillers: what is said while a tool takes long (`TurnSettings.filler_ms`), in turn; it is no
-            part of the history. None: such waits are silent.
+        fillers: what is said while a tool takes long (`TurnSettings.filler_ms`), one after the
+            other; it is no part of the history. None: such waits are silent.
+        context: what becomes of the oldest turns when the context is full. Where there was no time
+            to write a summary, they are dropped.
         transcribe: whether what the user says is written down.
         stream: how the encoder cuts live audio.
     """
@@ -39,6 +44,7 @@ class SessionSettings:
     functions: tuple[Mapping[str, Any], ...] = ()
     tool_choice: ToolChoice = "auto"
     fillers: tuple[str, ...] = ("One moment, please.", "I am still looking.")
+    context: ContextPolicy = "drop"
     transcribe: bool = True
     stream: StreamSettings = field(default_factory=StreamSettings)
 

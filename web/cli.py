@@ -74,6 +74,13 @@ def _add_serve(subparsers: Any) -> None:
         help="decode and speak a reply ahead at the first pause, and hold it until the turn is "
         "over (default on)",
     )
+    parser.add_argument(
+        "--context",
+        choices=("summarise", "drop"),
+        help="what becomes of the oldest turns when the model's context is full: a summary that it "
+        "writes itself, or nothing (default summarise, but drop for the built-in model, which has "
+        "not learnt to)",
+    )
     parser.add_argument("--instructions", default="", metavar="TEXT", help="what the model is told")
     parser.add_argument(
         "--tools",

@@ -190,6 +190,7 @@ async def _serve(
             turns=TurnSettings(speculate=options.speculation == "on", filler_ms=options.filler_ms),
             reply=ReplySettings(thinking=options.thinking == "on"),
             voice=VoiceSettings(voice=options.voice),
+            context=options.context or ("drop" if is_builtin else "summarise"),
             **_fillers(options.filler),
         ),
         voices=frozenset(voices),

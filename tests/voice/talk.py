@@ -120,9 +120,13 @@ class Scripted:
 
     def __init__(self, assistant, monkeypatch) -> None:
         self.replies: list[str] = []
+        self.always: dict[int, str] = {}
+        """What is said wherever so many tokens are allowed."""
         generate = assistant.model.generate
 
         def scripted(state, *, max_new_tokens, stop=(), **options):
+            if max_new_tokens in self.always:
+                return self._write(assistant, state, self.always[max_new_tokens])
             if max_new_tokens == MAX_TRANSCRIPT_TOKENS or not self.replies:
                 return generate(state, max_new_tokens=max_new_tokens, stop=stop, **options)
             return self._write(assistant, state, self.replies.pop(0))

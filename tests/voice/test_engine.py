@@ -47,11 +47,12 @@ def test_lanes_take_turns():
 def test_lane_keeps_its_order():
     worker, log = Worker("model"), []
     lane = worker.open_lane(print)
+    lane.submit(units(log, "l", 2), at_leisure=True)
     lane.submit(units(log, "b", 2), background=True)
     lane.submit(units(log, "1", 2))
     lane.submit(units(log, "2", 2))
     run(worker)
-    assert "".join(log) == "1122bb"
+    assert "".join(log) == "1122bbll"
 
 
 def test_work_overtakes_what_is_done_in_the_background():

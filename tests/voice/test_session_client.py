@@ -178,6 +178,23 @@ def test_deleted_item_never_was(call, script, assistant):
         call.session.item(first.id)
 
 
+def test_change_that_turns_out_impossible_after_a_reply_is_reported(engine, script):
+    settings = SessionSettings(reply=SHORT, stream=FAST, functions=(WEATHER,))
+    call = Call(engine, settings=settings)
+    made = Item(kind="function_call", name="weather", call_id="c", arguments="{}")
+    call.session.add_item(made)
+    output = call.session.add_item(Item(kind="function_call_output", call_id="c", output="rain"))
+    script.replies = [SIX_WORDS]
+    call.session.create_response()
+    call.silence(100)
+    call.session.delete_item(output.id)  # what is told with others cannot be taken out
+    typed_item = call.session.add_item(typed("hello"))
+    call.silence(2500)
+    assert [each.code for each in call.of(events.ErrorOccurred)] == ["invalid_item"]
+    assert call.conversation._past.entries[-1].item_id == typed_item.id
+    assert not call.of(events.SessionEnded)
+
+
 def test_item_is_put_where_it_belongs(call, assistant):
     first = call.session.add_item(typed("one"))
     call.session.add_item(typed("three"))

@@ -157,8 +157,12 @@ class ServerEvents:
                         heard_ms=event.heard_ms,
                     )
                 ]
-            case told.HistoryTrimmed(item_ids=item_ids) if config.includes(HISTORY_EVENTS):
-                return [self._event(HISTORY_EVENTS, item_ids=list(item_ids))]
+            case told.HistoryTrimmed() if config.includes(HISTORY_EVENTS):
+                return [
+                    self._event(
+                        HISTORY_EVENTS, item_ids=list(event.item_ids), summary=event.summary or None
+                    )
+                ]
         return []
 
     # --- Sound ------------------------------------------------------------------------------------

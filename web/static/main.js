@@ -80,7 +80,11 @@ function take(event) {
       showFloor(event.user, event.assistant);
       break;
     case "parley.history_trimmed":
-      problem("The conversation is long: Parley no longer remembers its beginning.");
+      problem(
+        event.summary
+          ? "The conversation is long: of its beginning Parley remembers a summary."
+          : "The conversation is long: Parley no longer remembers its beginning.",
+      );
       break;
     case "error":
       problem(event.error.message);
