@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report import machine, machine_line
-from voice.cli import main as parley
 from voice.voicebench.comparison import comparison
 from voice.voicebench.report import summary
 from voice.voicebench.score import load_scores
+from web.cli import main as parley
 
 PAGE = Path(__file__).parents[1] / "docs" / "voicebench.md"
 BEGIN, END = "<!-- figures: python -m benchmarks.voicebench --write -->", "<!-- end of figures -->"
@@ -29,9 +29,10 @@ def commands(folder: Path, items: int, model: str) -> list[str]:
         f"make {folder}/small --items {items}",
         f"{run} --max-new-tokens 64 --out {folder}/whole",
         f"{run} --max-new-tokens 64 --hearing streamed --out {folder}/streamed",
+        f"{run} --max-new-tokens 64 --live --out {folder}/live",
         f"{run} --max-new-tokens 64 --modality text --out {folder}/text",
         f"{run} --max-new-tokens 64 --subset asr,big_bench_audio --out {folder}/others",
-        *(f"{judge} {folder}/{name}" for name in ("whole", "streamed", "text", "others")),
+        *(f"{judge} {folder}/{name}" for name in ("whole", "streamed", "live", "text", "others")),
     ]
 
 
@@ -44,8 +45,11 @@ def figures(folder: Path) -> str:
             f"Measured on: {machine_line(machine())}.",
             "Heard as live audio comes (`streamed`):",
             summary(scores),
-            "The same heard as whole clips (`whole`), and read instead of heard (`text`):",
-            comparison(streamed, scores, {name: folder / name for name in ("whole", "text")}),
+            "The same heard as whole clips (`whole`), spoken to `parley serve` as users talk with "
+            "it (`live`, faster than real time), and read instead of heard (`text`):",
+            comparison(
+                streamed, scores, {name: folder / name for name in ("whole", "live", "text")}
+            ),
             "Speech recognition (word error rate, percent) and Big Bench Audio's format:",
             summary(load_scores(others)).partition("\n\nNo overall")[0],
         ]

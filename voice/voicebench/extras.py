@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from voice.errors import VoiceError
@@ -30,3 +31,15 @@ def require(module: str, purpose: str) -> ModuleType:
         raise MissingExtra(
             f"{purpose} needs the package {name}: pip install 'parley-voice[voicebench]'"
         ) from error
+
+
+def request_errors() -> tuple[type[Exception], ...]:
+    """What a request of OpenAI's client can fail with, its answer's stream included.
+
+    While a stream is read, errors of the HTTP library come as they are; which one it is depends on
+    the client's version.
+    """
+    openai = require("openai", "asking a server")
+    libraries = [name for name in ("httpx", "httpx2") if find_spec(name)]
+    transport = [import_module(name).TransportError for name in libraries]
+    return openai.APIError, *transport, OSError, ValueError

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from voice.errors import VoiceError
-from voice.voicebench.extras import require
+from voice.voicebench.extras import request_errors, require
 from voice.voicebench.journal import Journal, Record, read_lines, write_lines, write_whole
 from voice.voicebench.manifest import PARTIAL
+from voice.voicebench.retries import attempts
 from voice.voicebench.scoring import parse_vote
 from voice.voicebench.settings import ASSISTANT_PROMPT
 from voice.voicebench.threads import in_threads
@@ -27,7 +28,6 @@ JUDGE_FILE = "judge.json"
 UPSTREAM_MODEL = "gpt-4o-mini"
 _MOST_REPEATS = 3
 """How often votes that cannot be read are asked for again."""
-_LONGEST_WAIT_S = 30.0
 
 
 class JudgeUnusable(VoiceError):
@@ -134,6 +134,7 @@ class UrlJudge:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._openai = require("openai", "asking a judge")
+        self._errors = request_errors()
         # Retries are ours: the client's own waits cannot be told from those of a slow judge.
         self._client = self._openai.OpenAI(
             base_url=url, api_key=api_key, max_retries=0, timeout=timeout_s
@@ -169,8 +170,8 @@ class UrlJudge:
         return is_open and parse_vote(text) is None
 
     def _ask(self, body: dict[str, Any]) -> tuple[list[str], str]:
-        openai, wait = self._openai, self._wait_s
-        for attempt in range(self._retries + 1):
+        openai, reason = self._openai, ""
+        for _ in attempts(self._retries, self._wait_s, self._sleep):
             try:
                 answer = self._client.chat.completions.create(**body)
                 texts = [choice.message.content or "" for choice in answer.choices or ()]
@@ -186,11 +187,8 @@ class UrlJudge:
                         "address, the model's name and the key"
                     ) from error
                 reason = str(error)
-            except (openai.APIError, OSError, ValueError) as error:
+            except self._errors as error:
                 reason = f"{type(error).__name__}: {error}"
-            if attempt < self._retries:
-                self._sleep(wait)
-                wait = min(2 * wait, _LONGEST_WAIT_S)
         raise JudgeSilent(f"no vote after {self._retries + 1} attempts: {reason}")
 
 

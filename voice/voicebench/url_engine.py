@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import Any
@@ -14,12 +15,19 @@ import soundfile
 from voice.audio_file import SAMPLE_RATE_HZ
 from voice.reply import END_OF_THOUGHT
 from voice.voicebench.engine import EngineUnusable, Failure, Outcome, Question, Reply
-from voice.voicebench.extras import require
+from voice.voicebench.extras import request_errors, require
+from voice.voicebench.retries import attempts
 from voice.voicebench.settings import RunSettings
 from voice.voicebench.threads import in_threads
 
 _UNUSABLE = (401, 403, 404)
 _BUSY = (408, 409, 429)
+_NO_END = ("", "error", "abort")
+"""Reasons to finish of an answer that did not: none at all, and what servers call a failure."""
+
+
+class _BrokenOff(Exception):
+    """A stream ended before the answer did."""
 
 
 class UrlEngine:
@@ -31,9 +39,11 @@ class UrlEngine:
         settings: of the run.
         api_key: sent along; any text for servers that want none.
         extra_body: merged into each request.
-        retries: how often a request is sent again that met a busy server or no answer at all.
+        retries: how often a request is sent again that met a busy server or no answer at all, or
+            whose answer broke off.
         timeout_s: for one request.
         clock: seconds.
+        sleep: waits that many seconds before asking again for an answer that broke off.
     """
 
     def __init__(
@@ -47,14 +57,18 @@ class UrlEngine:
         retries: int = 5,
         timeout_s: float = 600.0,
         clock: Callable[[], float] = perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._openai = require("openai", "asking a server")
+        self._errors = request_errors()
+        self._breaks: tuple[type[Exception], ...] = (_BrokenOff, *self._errors)
         self._client = self._openai.OpenAI(
             base_url=url, api_key=api_key, max_retries=retries, timeout=timeout_s
         )
         self._url, self._served_name, self._settings = url, served_name, settings
         self._extra_body = dict(extra_body or {})
-        self._clock = clock
+        self._retries = retries
+        self._clock, self._sleep = clock, sleep
 
     def identity(self) -> dict[str, Any]:
         """Address, name and extra body."""
@@ -70,25 +84,37 @@ class UrlEngine:
         yield from in_threads(self._ask, questions, concurrency)
 
     def _ask(self, question: Question) -> Reply | Failure:
-        openai = self._openai
-        try:
-            return self._request(question)
-        except openai.APIStatusError as error:
-            if error.status_code in _UNUSABLE:
-                raise EngineUnusable(
-                    f"{self._url} refuses to answer as {self._served_name} ({error}): check the "
-                    "address, --served-name and the key"
-                ) from error
-            permanent = error.status_code < 500 and error.status_code not in _BUSY
-            return Failure(str(error), permanent)
-        except (openai.APIError, OSError, ValueError) as error:
-            return Failure(f"{type(error).__name__}: {error}", permanent=False)
+        openai, reason = self._openai, ""
+        for _ in attempts(self._retries, sleep=self._sleep):
+            start = self._clock()
+            try:
+                stream = self._client.chat.completions.create(**self._body(question))
+            except openai.APIStatusError as error:
+                if error.status_code in _UNUSABLE:
+                    raise EngineUnusable(
+                        f"{self._url} refuses to answer as {self._served_name} ({error}): check "
+                        "the address, --served-name and the key"
+                    ) from error
+                permanent = error.status_code < 500 and error.status_code not in _BUSY
+                return Failure(str(error), permanent)
+            except self._errors as error:
+                return Failure(f"{type(error).__name__}: {error}", permanent=False)
+            try:
+                return self._read(stream, start)
+            except self._breaks as error:
+                reason = str(error) or type(error).__name__
+        count = self._retries + 1
+        return Failure(f"the answer broke off {count} times, at last: {reason}", permanent=False)
 
-    def _request(self, question: Question) -> Reply:
-        start = self._clock()
+    def _read(self, stream: Iterable[Any], start: float) -> Reply:
+        """The whole answer.
+
+        Raises:
+            _BrokenOff: it ends before its end; of that, nothing may be scored.
+        """
         first_token = first_content = None
         reasoning, content, finish, usage = "", "", "", None
-        for chunk in self._client.chat.completions.create(**self._body(question)):
+        for chunk in stream:
             usage = chunk.usage or usage
             for choice in chunk.choices:
                 delta = choice.delta
@@ -102,6 +128,8 @@ class UrlEngine:
                 if delta.content and first_content is None:
                     first_content = self._clock() - start
                 finish = choice.finish_reason or finish
+        if finish in _NO_END:
+            raise _BrokenOff(f"the stream ended with finish_reason {finish or None!r}")
         inline, tag, said = content.rpartition(END_OF_THOUGHT)
         return Reply(
             text=said.strip(),

@@ -188,7 +188,7 @@ def test_figures_are_kept_between_their_marks(
     assert page.read_text().split() == [
         *("before", *benchmark.BEGIN.split(), "new", *benchmark.END.split(), "after")
     ]
-    assert [arguments[1] for arguments in asked] == ["make", *["run"] * 4, *["judge"] * 4]
+    assert [arguments[1] for arguments in asked] == ["make", *["run"] * 5, *["judge"] * 5]
 
 
 def test_interrupted_run_does_not_wait_for_its_server(small: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tests.voice.tiny import write_tiny
-from tests.voice.voicebench.tools import FakeServer, serving
+from tests.voice.voicebench.tools import FakeServer, Torn, serving
 from voice import load
 from voice.assistant import Assistant
 from voice.conversation import Conversation, ReplySettings
@@ -147,7 +147,12 @@ STREAM = [
 ]
 
 
-def url_engine(server: FakeServer, settings: RunSettings = SETTINGS, retries: int = 0) -> UrlEngine:
+def url_engine(
+    server: FakeServer,
+    settings: RunSettings = SETTINGS,
+    retries: int = 0,
+    sleep: Callable[[float], None] = lambda seconds: None,
+) -> UrlEngine:
     ticks: Iterator[float] = (float(tick) for tick in range(1000))
     return UrlEngine(
         server.url,
@@ -158,6 +163,7 @@ def url_engine(server: FakeServer, settings: RunSettings = SETTINGS, retries: in
         retries=retries,
         timeout_s=10,
         clock=lambda: next(ticks),
+        sleep=sleep,
     )
 
 
@@ -194,6 +200,44 @@ def test_reasoning_inside_the_content_is_cut_off() -> None:
         [(_, reply)] = url_engine(server).answer(questions(1), 1)
     assert isinstance(reply, Reply)
     assert (reply.text, reply.reasoning) == ("B.", "A? No.")
+
+
+BEGUN = [delta(content="The answer"), delta(content=" is")]
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        Torn(BEGUN),
+        Torn(BEGUN, missing_bytes=100),
+        Torn([]),
+        BEGUN,
+        [*BEGUN, delta("abort")],
+        [*BEGUN, {"error": {"message": "out of memory"}}],
+    ],
+    ids=["ends", "breaks", "is empty", "names no end", "is aborted", "tells an error"],
+)
+def test_answer_that_breaks_off_is_asked_for_again(torn: object) -> None:
+    def answer(body: dict[str, Any], number: int) -> tuple[int, Any]:
+        return 200, torn if number == 0 else STREAM
+
+    with serving(answer) as server:
+        [(_, reply)] = url_engine(server, retries=1).answer(questions(1), 1)
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.finish) == ("The answer is B.", "stop")
+    assert len(server.requests) == 2
+
+
+def test_answer_that_always_breaks_off_is_no_answer() -> None:
+    waits: list[float] = []
+    with serving(lambda body, number: (200, Torn(BEGUN, missing_bytes=100))) as server:
+        engine = url_engine(server, retries=3, sleep=waits.append)
+        [(_, failure)] = engine.answer(questions(1), 1)
+    assert isinstance(failure, Failure)
+    assert not failure.permanent
+    assert "broke off 4 times" in failure.message
+    assert waits == [1.0, 2.0, 4.0]
+    assert len(server.requests) == 4
 
 
 def test_failures_of_a_server_fail_their_question_only() -> None:

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,19 @@ def result_of(out: Path, subset: str = "commoneval", split: str = "test") -> byt
     return (out / f"fake-{subset}-{split}-audio.jsonl").read_bytes()
 
 
+@dataclass
+class Torn:
+    """A stream of events that ends without the line that ends streams.
+
+    Attributes:
+        chunks: that are sent.
+        missing_bytes: that are promised and do not come: the connection breaks.
+    """
+
+    chunks: list[dict[str, Any]]
+    missing_bytes: int = 0
+
+
 Answer = Callable[[dict[str, Any], int], tuple[int, Any]]
 """Request body, how many came before → status and body; a list is streamed as events."""
 
@@ -149,14 +163,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.requests.append(body)
         status, content = self.server.answer(body, number)
         self.send_response(status)
-        if isinstance(content, list):
-            events = [*(json.dumps(each) for each in content), "[DONE]"]
+        missing = 0
+        if isinstance(content, list | Torn):
+            is_torn = isinstance(content, Torn)
+            chunks = content.chunks if isinstance(content, Torn) else content
+            events = [*(json.dumps(each) for each in chunks), *([] if is_torn else ["[DONE]"])]
             payload = "".join(f"data: {event}\n\n" for event in events).encode()
+            missing = content.missing_bytes if isinstance(content, Torn) else 0
             self.send_header("Content-Type", "text/event-stream")
         else:
             payload = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
+        self.send_header("Content-Length", str(len(payload) + missing))
         self.end_headers()
         self.wfile.write(payload)
 
