@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import logging
 import os
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from web.media.interface import (
@@ -26,10 +24,9 @@ from web.media.interface import (
     CallHandlers,
     MediaError,
     MediaSettings,
-    MediaStatistics,
-    OfferError,
 )
-from web.media.process_frames import COUNT, Kind, frame, read_frame, sound_bytes, sound_of
+from web.media.process_frames import Kind, frame, read_frame
+from web.media.remote_call import CLOSE_TIMEOUT_S, RemoteCall, SendFrame
 
 CALLS_PER_PROCESS = 6
 """More than so many need another process, as long as there are cores."""
@@ -39,7 +36,6 @@ MAX_UNSENT_BYTES = 32 << 20
 
 _PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 _START_TIMEOUT_S = 60.0
-_CLOSE_TIMEOUT_S = 10.0
 _END_TIMEOUT_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -81,14 +77,10 @@ class MediaProcesses:
         self, sink: AudioSink, source: AudioSource, handlers: CallHandlers, settings: MediaSettings
     ) -> RemoteCall:
         """An `OpenCall`: a call of the process that has the fewest."""
-        return RemoteCall(self, sink, source, handlers, settings)
+        return RemoteCall(self._place, sink, source, handlers, settings)
 
-    async def place(self, call: RemoteCall) -> tuple[_Process, int]:
-        """Finds a process for a call; returns it and the call's number there.
-
-        Raises:
-            MediaError: none can be started.
-        """
+    async def _place(self, call: RemoteCall) -> SendFrame:
+        """Finds a process for a call, or starts one."""
         async with self._starting:
             if self._is_closed:
                 raise MediaError("the server is stopping")
@@ -96,7 +88,7 @@ class MediaProcesses:
             process = min(self._processes, key=lambda each: len(each.calls))
             if len(process.calls) >= CALLS_PER_PROCESS and len(self._processes) < self._most:
                 process = await self._start_another()
-            return process, process.add(call)
+            return process.add(call)
 
     async def close(self) -> None:
         """Ends all processes, and the calls that they still have."""
@@ -128,6 +120,7 @@ class _Process:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.calls: dict[int, RemoteCall] = {}
         self.is_alive = True
+        self._is_closing = False
         self.pid = process.pid
         self._process = process
         self._numbers = itertools.count(1)
@@ -157,11 +150,11 @@ class _Process:
         started._reader = asyncio.create_task(started._read(), name="media process")
         return started
 
-    def add(self, call: RemoteCall) -> int:
-        """Takes a call in; returns its number."""
+    def add(self, call: RemoteCall) -> SendFrame:
+        """Takes a call in."""
         number = next(self._numbers)
         self.calls[number] = call
-        return number
+        return lambda kind, payload: self.send(kind, number, payload)
 
     def send(self, kind: Kind, call: int, payload: bytes = b"") -> None:
         """Sends a frame; a process that reads none is ended."""
@@ -178,9 +171,10 @@ class _Process:
     async def close(self) -> None:
         """Lets it end its calls, and ends it."""
         assert self._process.stdin is not None
+        self._is_closing = True
         self._process.stdin.close()
         if self._reader is not None:
-            await asyncio.wait((self._reader,), timeout=_CLOSE_TIMEOUT_S)
+            await asyncio.wait((self._reader,), timeout=CLOSE_TIMEOUT_S)
         await self._end()
 
     async def _read(self) -> None:
@@ -198,6 +192,8 @@ class _Process:
         except ValueError as error:
             self._failure = f"it does not keep to the protocol: {error}"
         how = await self._end()
+        if not self._is_closing:
+            log.error("a media process has died with %d calls: %s", len(self.calls), how)
         died = MediaProcessDied(f"the call's media process has died: {how}")
         calls, self.calls = self.calls, {}
         for call in calls.values():
@@ -223,105 +219,3 @@ class _Process:
         # Not by the process's own method: that may take its status away from whoever waits for it.
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-
-
-class RemoteCall:
-    """A call that a media process carries; see `MediaCall`."""
-
-    def __init__(
-        self,
-        processes: MediaProcesses,
-        sink: AudioSink,
-        source: AudioSource,
-        handlers: CallHandlers,
-        settings: MediaSettings,
-    ) -> None:
-        self.statistics = MediaStatistics()
-        self._processes = processes
-        self._sink, self._source = sink, source
-        self._handlers = handlers
-        self._settings = settings
-        self._process: _Process | None = None
-        self._number = 0
-        self._answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._early: list[str] = []
-        self._closed = asyncio.Event()
-
-    async def answer(self, offer: str) -> str:
-        """See `MediaCall.answer`."""
-        self._process, self._number = await self._processes.place(self)
-        wishes = {
-            "offer": offer,
-            "sample_rate": self._source.sample_rate,
-            "settings": asdict(self._settings),
-        }
-        self._process.send(Kind.OFFER, self._number, json.dumps(wishes).encode())
-        for message in self._early:
-            self.send(message)
-        return await self._answer
-
-    def send(self, message: str) -> None:
-        """See `MediaCall.send`; a peer that does not read is found out there, and ends the call."""
-        if self._process is None:
-            self._early.append(message)
-        elif not self._closed.is_set():
-            self._process.send(Kind.MESSAGE, self._number, message.encode())
-
-    async def close(self, reason: str = "closed by the server") -> None:
-        """See `MediaCall.close`."""
-        if self._process is None:
-            self._end(reason, None)
-        elif not self._closed.is_set():
-            self._process.send(Kind.CLOSE, self._number, reason.encode())
-            try:
-                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                    await self._closed.wait()
-            except TimeoutError:
-                log.warning("a call did not close within %.0f s", _CLOSE_TIMEOUT_S)
-                self._end(reason, None)
-
-    def fail(self, error: MediaError) -> None:
-        """The process is gone."""
-        self._refuse(error)
-        self._end(str(error), error)
-
-    async def take(self, kind: Kind, payload: bytes) -> None:
-        """Takes what the process tells. A fault of the session's ends this call alone."""
-        try:
-            match kind:
-                case Kind.ANSWER:
-                    self._answer.set_result(payload.decode())
-                case Kind.REFUSED:
-                    self._refuse(OfferError(payload.decode()))
-                case Kind.CLOSED:
-                    told = json.loads(payload)
-                    self.statistics = MediaStatistics(**told["statistics"])
-                    self._refuse(OfferError(told["reason"]))
-                    self._end(told["reason"], None)
-                case _ if self._closed.is_set():
-                    pass
-                case Kind.HEARD:
-                    self._sink.hear(sound_of(payload))
-                case Kind.DUE:
-                    samples = await self._source.read(*COUNT.unpack(payload))
-                    assert self._process is not None
-                    self._process.send(Kind.SOUND, self._number, sound_bytes(samples))
-                case Kind.OPENED:
-                    self._handlers.opened()
-                case Kind.MESSAGE:
-                    self._handlers.message(payload.decode())
-        except Exception as error:
-            log.exception("a call failed")
-            if self._process is not None:
-                self._process.send(Kind.CLOSE, self._number, b"the session failed")
-            self._end(str(error), error)
-
-    def _refuse(self, error: MediaError) -> None:
-        if not self._answer.done():
-            self._answer.set_exception(error)
-            self._answer.exception()  # whoever waits for the answer gets it; else nobody needs it
-
-    def _end(self, reason: str, error: BaseException | None) -> None:
-        if not self._closed.is_set():
-            self._closed.set()
-            self._handlers.closed(reason, error)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import threading
 from collections.abc import AsyncIterator
@@ -165,10 +166,9 @@ def test_closing_ends_the_calls_and_leaves_no_process():
     asyncio.run(body())
 
 
-def test_process_that_cannot_start_says_how_it_went(monkeypatch, tmp_path):
+def test_process_that_cannot_start_says_how_it_went(monkeypatch):
     async def body() -> None:
-        monkeypatch.setattr("web.media.processes._PROJECT_ROOT", tmp_path)
-        monkeypatch.setenv("PYTHONPATH", "")
+        monkeypatch.setattr("sys.executable", shutil.which("false"))
         with pytest.raises(MediaError, match="ended with status 1"):
             await MediaProcesses(1).start()
 
