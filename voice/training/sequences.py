@@ -20,6 +20,7 @@ from voice.training.skills import (
     sample_drill,
     sample_instructions,
     sample_nonsense,
+    sample_short,
     sample_tool_conversation,
     sample_unfinished,
     sample_words_to_spell,
@@ -167,6 +168,7 @@ class Shares:
         spelling: those that ask for the letters of a few words.
         drill: those that practise one skill of facts, sums or copying, mostly typed.
         unfinished: conversations whose last turn stops too early.
+        short: turns of few words that are over.
         tools: conversations that offer functions.
         instructed: of the conversations, those that begin with a system text.
         typed_turns: of the turns of conversations, those that are typed and not spoken.
@@ -177,12 +179,15 @@ class Shares:
     spelling: float = 0.12
     drill: float = 0.14
     unfinished: float = 0.05
+    short: float = 0.03
     tools: float = 0.08
     instructed: float = 0.15
     typed_turns: float = 0.1
 
 
-SPOKEN_SHARES = Shares(transcription=0.22, copying=0.04, spelling=0.06, drill=0.1, unfinished=0.06)
+SPOKEN_SHARES = Shares(
+    transcription=0.22, copying=0.04, spelling=0.06, drill=0.1, unfinished=0.06, short=0.05
+)
 """Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
 they teach the decoder it has learnt by then."""
 
@@ -200,6 +205,7 @@ class SequenceMaker:
             "spelling": shares.spelling,
             "drill": shares.drill,
             "unfinished": shares.unfinished,
+            "short": shares.short,
             "tools": shares.tools,
         }
         self._kinds = (*kinds, "conversation")
@@ -248,6 +254,9 @@ class SequenceMaker:
             case "unfinished":
                 turns = sample_unfinished(rng, "train")
                 conversation = Conversation(turns, self._instructions(rng))
+                self.add_conversation(sequence, conversation, rng, self._typed_share)
+            case "short":
+                conversation = Conversation((sample_short(rng),), self._instructions(rng))
                 self.add_conversation(sequence, conversation, rng, self._typed_share)
             case "tools":
                 conversation = sample_tool_conversation(rng, "train")

@@ -12,6 +12,7 @@ from voice.training.skills import (
     Conversation,
     cut_short,
     sample_instructions,
+    sample_short,
     sample_tool_conversation,
     sample_unfinished,
     tools,
@@ -158,6 +159,19 @@ def test_text_that_must_go_on_is_unfinished(text):
 )
 def test_text_that_may_be_over_is_not_unfinished(text):
     assert not is_unfinished(text)
+
+
+@pytest.mark.parametrize("text", ["hello", "hi parley", "hey there", "good morning"])
+def test_greeting_alone_is_over(text):
+    assert not is_unfinished(text)
+
+
+def test_short_turns_are_whole_ones():
+    rng = random.Random(0)
+    turns = [sample_short(rng) for _ in range(200)]
+    assert all(turn.reply for turn in turns)
+    assert any(turn.user == "hello" for turn in turns)
+    assert sum(len(turn.user.split()) for turn in turns) < 4 * len(turns)
 
 
 def test_turn_of_one_word_cannot_be_cut_short():

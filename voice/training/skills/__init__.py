@@ -17,7 +17,7 @@ from voice.training.skills.instructions import sample_instructions
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import training_sentences
 from voice.training.skills.turns import Conversation, Function, Split, ToolCall, Turn
-from voice.training.skills.unfinished import cut_short, sample_unfinished
+from voice.training.skills.unfinished import cut_short, sample_short, sample_unfinished
 from voice.training.skills.wording import sample_words_to_spell, spelled
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "sample_instructions",
     "sample_memory",
     "sample_nonsense",
+    "sample_short",
     "sample_tool_conversation",
     "sample_turn",
     "sample_unfinished",

@@ -1,4 +1,7 @@
-"""Turns that stop before they are over, for the turn-end signal: an empty reply means "I wait"."""
+"""For the turn-end signal: turns that stop before they are over, and short ones that are over.
+
+An empty reply means "I wait".
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import random
 from collections import Counter
 from functools import cache
 
-from voice.training.skills.conversations import sample_conversation
+from voice.training.skills.conversations import sample_conversation, sample_turn
 from voice.training.skills.sentences import training_sentences
 from voice.training.skills.turns import Split, Turn
 
@@ -18,6 +21,17 @@ _LEAST_SEEN = 8
 _TRIES = 8
 _ANSWERS = frozenset("yes yeah no nope okay sure right maybe never nothing exactly stop".split())
 """Words that may well be all that somebody says, whatever follows them in the training texts."""
+_GREETING = frozenset(
+    "hello hi hey there parley good morning afternoon evening thanks thank you bye".split()
+)
+"""A text of nothing but these is over, though most training texts go on after it."""
+_SHORT_SKILLS = ("greeting", "greeting", "thanks", "goodbye", "identity")
+_SHORT_OF = (8, 40, 400)
+"""A common one of so many, or one of the three shortest."""
+_COMMON = frozenset(
+    "hello|hi|hey|hello there|hi there|hello parley|hi parley|hey parley|good morning|good evening|"
+    "good afternoon|bye|goodbye|thanks|thank you|who are you".split("|")
+)
 
 
 @cache
@@ -48,7 +62,7 @@ def is_unfinished(text: str) -> bool:
     """Whether hardly anybody who has said ``text`` stops there; False where that is not known."""
     ends, seen, whole = _endings()
     words = _padded(text)
-    if text in whole or words[-1] in _ANSWERS:
+    if text in whole or words[-1] in _ANSWERS or _GREETING.issuperset(text.split()):
         return False
     pair, three = words[-2:], words[-3:]
     return (
@@ -77,3 +91,11 @@ def sample_unfinished(rng: random.Random, split: Split) -> tuple[Turn, ...]:
         last = rng.randrange(len(turns))
         if cut := cut_short(turns[last], rng):
             return (*turns[:last], cut)
+
+
+def sample_short(rng: random.Random) -> Turn:
+    """A turn of few words that is over: what is most often taken for the start of another."""
+    skill = rng.choice(_SHORT_SKILLS)
+    turns = [sample_turn(rng, skill, "train") for _ in range(rng.choice(_SHORT_OF))]
+    common = [turn for turn in turns if turn.user in _COMMON]
+    return rng.choice(common or sorted(turns, key=lambda turn: len(turn.user))[:3])
