@@ -7,10 +7,10 @@ QUESTION ?= voice/samples/capital_of_france.flac
 SERVE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help talk ask test check bench voicebench train evaluate clean
+.PHONY: help talk ask test test-slow check bench voicebench train evaluate clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=$(PYTHON) makes the environment; QUESTION=FILE is what 'make ask' asks;"
 	@echo "  SERVE='--port 9000 …' are options of 'parley serve' for 'make talk'."
@@ -23,6 +23,9 @@ ask: $(VENV)/ready ## ask the built-in model a spoken question; writes reply.wav
 
 test: $(VENV)/ready-dev chromium ## run the tests
 	$(BIN)/python -m pytest -q
+
+test-slow: $(VENV)/ready-dev chromium ## run the tests that take long, too
+	$(BIN)/python -m pytest -q --slow
 
 check: $(VENV)/ready-dev ## lint, format and types
 	$(BIN)/ruff check

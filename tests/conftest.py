@@ -4,9 +4,22 @@ Property tests have no deadline for the same reason: how long an example takes i
 """
 
 import hypothesis
+import pytest
 import torch
 
 torch.set_num_threads(1)
 
 hypothesis.settings.register_profile("parley", deadline=None)
 hypothesis.settings.load_profile("parley")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests that take long, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        skip = pytest.mark.skip(reason="takes long: give --slow, or 'make test-slow'")
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(skip)

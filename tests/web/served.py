@@ -4,7 +4,7 @@ import base64
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -69,10 +69,13 @@ async def serving_model(assistant: Assistant, **settings: Any) -> AsyncIterator[
 
 @contextmanager
 def server_process(
-    *options: str, module: str = "web"
+    *options: str, module: str = "web", prefix: Sequence[str] = ()
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`parley serve` as users run it; yields its address, once it listens, and the process."""
-    command = [sys.executable, "-m", module, "serve", "--port", "0", *options]
+    """`parley serve` as users run it, behind a command that runs others if one is given.
+
+    Yields its address, once it listens, and the process.
+    """
+    command = [*prefix, sys.executable, "-m", module, "serve", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

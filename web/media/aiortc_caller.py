@@ -15,7 +15,7 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from web.media.aiortc_call import JITTER_BUFFER, PacketTap
+from web.media.aiortc_call import JITTER_BUFFER, PacketTap, outlast_losses
 from web.media.codec import OPUS_RATE_HZ, OpusEncoder
 from web.media.inbound import InboundAudio
 from web.media.interface import FRAME_MS, INPUT_RATE_HZ, AudioSink, MediaError, MediaStatistics
@@ -48,6 +48,7 @@ class AiortcCaller:
     ) -> None:
         self.statistics = MediaStatistics()
         self.closed = asyncio.Event()
+        outlast_losses()
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         inbound = InboundAudio(speaker, self.statistics)
         self._track = _MicrophoneTrack(microphone, inbound)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 
+import aioice.ice
 import pytest
 from aiortc import RTCRtpReceiver
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
@@ -41,6 +42,17 @@ def test_aiortc_has_the_jitter_buffer_that_is_replaced():
         return hasattr(RTCRtpReceiver("audio", transport), JITTER_BUFFER)
 
     assert asyncio.run(attribute())
+
+
+def test_aioice_has_the_limit_that_is_raised():
+    assert hasattr(aioice.ice, "CONSENT_FAILURES")
+
+    async def make_call() -> int:
+        served, _ = call()
+        await served.close()
+        return aioice.ice.CONSENT_FAILURES
+
+    assert asyncio.run(make_call()) > 6
 
 
 def test_call_carries_sound_and_messages_both_ways():
