@@ -1,6 +1,16 @@
 """What Prometheus is told, under `/metrics`."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import asyncio
+import threading
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from voice import session_events as told
@@ -36,6 +46,11 @@ class Metrics:
             "How late the event loop last was",
             registry=self.registry,
         )
+        self._threads = Gauge("parley_threads", "Python threads", registry=self.registry)
+        self._tasks = Gauge(
+            "parley_event_loop_tasks", "Tasks of the event loop", registry=self.registry
+        )
+        ProcessCollector(registry=self.registry)  # memory, open files, CPU; on Linux alone
         self.latency = Histogram(
             "parley_turn_latency_seconds",
             "From the user's last voiced sample, on the clock of the samples heard",
@@ -72,5 +87,7 @@ class Metrics:
         self.concealed.inc(statistics.concealed_ms / 1000)
 
     def exposition(self) -> bytes:
-        """The text that Prometheus reads."""
+        """The text that Prometheus reads; to be asked for on the event loop."""
+        self._threads.set(threading.active_count())
+        self._tasks.set(len(asyncio.all_tasks()))
         return generate_latest(self.registry)

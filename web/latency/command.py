@@ -8,6 +8,8 @@ import json
 import re
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -161,7 +163,11 @@ def serving(options: argparse.Namespace, speculation: str) -> Iterator[str]:
             command += [f"--{name}", str(value)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        yield _address_of(process)
+        address = _address_of(process)
+        # What it says from now on is read away: a full pipe would hold it up.
+        assert process.stdout is not None
+        threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
+        yield address
     finally:
         process.terminate()
         try:
@@ -169,8 +175,6 @@ def serving(options: argparse.Namespace, speculation: str) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def _address_of(process: subprocess.Popen[str]) -> str:
