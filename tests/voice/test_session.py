@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from streaming.turn_settings import TurnSettings
 from tests.voice.talk import (
@@ -14,7 +11,6 @@ from tests.voice.talk import (
     WORD,
     Call,
     CountingVoice,
-    Scripted,
     assistant_said,
     close,
     told_whole,
@@ -24,7 +20,6 @@ from voice import session_events as events
 from voice.engine import Engine
 from voice.playback import FADE_SAMPLES
 from voice.session_settings import SessionSettings
-from voice.tools import Tool
 
 
 def test_spoken_turn_is_answered(call, script, assistant):
@@ -143,74 +138,6 @@ def test_stop_takes_the_floor_however_short(engine, script, monkeypatch):
     call.speak(256)
     call.silence(160)
     assert call.of(events.PlaybackCleared)
-
-
-class CountedTool:
-    def __init__(self):
-        self.runs = 0
-
-    def __call__(self):
-        self.runs += 1
-        return "done"
-
-
-CALL = "<tool_call>\n<function=count>\n</function>\n</tool_call>"
-
-
-@hypothesis_settings(max_examples=8)
-@given(pauses=st.lists(st.integers(128, 440), min_size=1, max_size=3), said=st.integers(200, 700))
-def test_dropped_draft_leaves_no_trace(assistant, pauses, said):
-    tool = CountedTool()
-    call = Call(
-        Engine(assistant, open_voice=CountingVoice),
-        tools=[Tool(name="count", description="Counts.", run=tool)],
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        script = Scripted(assistant, patch)
-        script.replies = [f"Wait. {CALL}"] * len(pauses)
-        call.speak(900)
-        for pause in pauses:
-            call.silence(pause)
-            call.speak(said)
-    assert len(script.replies) < len(pauses)
-    assert tool.runs == 0
-    assert {type(e) for e in call.events} <= {events.InputSpeechStarted, events.FloorChanged}
-    assert not call.sound.any()
-    call.session._core.order(call.session._core.model.pause(lambda probability: None))
-    heard = np.concatenate(call.heard)[: call.session._core.turns.now]
-    start = call.of(events.InputSpeechStarted)[0].audio_start_ms * 16
-    tools = [each.function for each in call.session._core.tools.values()]
-    opening = assistant.prompt.session_opening("", tools) + "".join(assistant.prompt.turn_opening())
-    state = assistant.model.new_state()
-    assistant.model.prefill(state, tokens=assistant.prompt.encode(opening))
-    expected = assistant.model.prefill(state, embeddings=assistant.embed_audio(heard[start:]))
-    close(call.logits(), expected)
-
-
-@pytest.mark.parametrize("words", [0, 1, 3, 5])
-def test_interruption_leaves_exactly_the_heard_words(call, script, assistant, words):
-    script.replies = [SIX_WORDS, ""]
-    call.speak(1000)
-    call.silence(512)
-    while not call.of(events.PlaybackBegan):
-        call.silence(20)
-    begun = call.session.playback.position
-    # The reply is held after 192 ms of voice, or a window later.
-    to_go = words * WORD + WORD // 4 - begun - 224 * 24
-    if to_go > 0:
-        call.silence(to_go // 480 * 20)
-    call.speak(640)
-    call.silence(540)
-    played = call.of(events.PlaybackCleared)
-    assert len(played) == 1
-    heard = call.of(events.ItemTruncated)[0].heard
-    expected = " ".join(SIX_WORDS.split()[: len(heard.split())])
-    assert heard == expected
-    assert abs(len(heard.split()) - words) <= 1
-    messages = [user(), *([assistant_said(heard)] if heard else []), user(), assistant_said("")]
-    call.check_ladder()
-    close(call.logits(), told_whole(assistant, messages, call.turns()))
-    assert call.of(events.ResponseDone)[0].response.status == "completed"  # it was made by then
 
 
 def test_interruption_fades_out_within_20_ms_of_the_decision(call, script):
