@@ -152,7 +152,9 @@ def _add_score(actions: Any) -> None:
     parser.set_defaults(run=commands.score)
     _add_run_folder(parser)
     parser.add_argument(
-        "--pedant", type=Path, metavar="DIR", help="where PEDANT's weights are, if not installed"
+        "--pedant",
+        metavar="DIR",
+        help="where PEDANT's weights are, if not installed; none: score SD-QA by the judge alone",
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of draws for answers that say nothing"

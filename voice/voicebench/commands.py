@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voice.errors import VoiceError
@@ -12,8 +13,6 @@ from voice.voicebench.progress import progress_bars
 from voice.voicebench.run_options import api_key, open_engine, run_settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from voice.voicebench.dataset import DataSet
     from voice.voicebench.judge import Judge
     from voice.voicebench.manifest import Manifest
@@ -30,7 +29,8 @@ def run(options: argparse.Namespace) -> None:
     """`parley voicebench run`: asks what has not been asked yet."""
     from voice.voicebench.dataset import open_dataset
     from voice.voicebench.manifest import open_manifest, this_session
-    from voice.voicebench.runner import pool_splits, run_split
+    from voice.voicebench.result_files import pool_splits
+    from voice.voicebench.runner import run_split
     from voice.voicebench.subsets import hub_patterns, parse_subsets
 
     settings = run_settings(options)
@@ -116,14 +116,20 @@ def score(options: argparse.Namespace) -> None:
     from voice.voicebench.score import score_run
     from voice.voicebench.upstream import GOOD, Checkout, UpstreamDiffers
 
-    pedant = Pedant.load(options.pedant) if options.pedant else None
+    judge_only = options.pedant == "none"
+    pedant = Pedant.load(Path(options.pedant)) if options.pedant and not judge_only else None
     if options.upstream_python and not options.upstream:
         raise ValueError("--upstream-python is for --upstream CHECKOUT: name that as well")
     checkout = Checkout(options.upstream, options.upstream_python) if options.upstream else None
     with progress_bars() as bar:
         on_file = bar("upstream's evaluate.py") if checkout else (lambda done, count: None)
         scores = score_run(
-            options.folder, seed=options.seed, pedant=pedant, checkout=checkout, on_file=on_file
+            options.folder,
+            seed=options.seed,
+            pedant=pedant,
+            judge_only=judge_only,
+            checkout=checkout,
+            on_file=on_file,
         )
     print(markdown(options.folder, scores), end="")
     checks = scores.get("upstream", {"files": []})["files"]

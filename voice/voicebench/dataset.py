@@ -159,7 +159,7 @@ def _fetch(hub_id: str, patterns: Sequence[str] | None) -> Path:
 def _snapshot(root: Path) -> Path:
     """Goes down from a cache to the one version in it that is meant."""
     for pattern in ("datasets--*voicebench", "*___voicebench"):
-        inside = sorted(root.glob(pattern))
+        inside = sorted([*root.glob(pattern), *root.glob(f"hub/{pattern}")])
         root = inside[0] if len(inside) == 1 else root
     snapshots = root / "snapshots"
     if not snapshots.is_dir():

@@ -179,7 +179,7 @@ def _json(text: str, drawn: Drawn) -> bool:
         text = text.removeprefix(fence)
     try:
         json.loads(text.removesuffix("```").strip())
-    except ValueError:
+    except (ValueError, RecursionError):  # upstream's run ends at brackets that are too deep
         return False
     return True
 

@@ -71,8 +71,9 @@ def _common_words() -> Iterator[str]:
 def capital_words(text: str) -> list[str]:
     """The words of a text that are in capitals; single letters and hyphened words are words.
 
-    Upstream cuts the text into sentences first, which changes where full stops go and not which
-    words are in capitals.
+    Upstream cuts the text into sentences first, which hardly changes more than where full stops go;
+    without Punkt's model it is left out.
     """
     tokenize = require("nltk.tokenize", "counting capital words").word_tokenize
-    return [word for word in tokenize(text, preserve_line=True) if word.isupper()]
+    words = tokenize(text, preserve_line=not punkt_is_trained())
+    return [word for word in words if word.isupper()]

@@ -16,7 +16,10 @@ from voice.voicebench.journal import locked, write_whole
 
 FILE_NAME = "manifest.json"
 PARTIAL = ".partial"
-_PACKAGES = ("parley-voice", "torch", "numpy", "pyarrow", "openai", "av")
+_PACKAGES = (
+    "parley-voice", "torch", "numpy", "pyarrow", "openai", "av", "aiohttp", "qa-metrics", "nltk",
+    "langdetect", "jiwer", "whisper-normalizer",
+)  # fmt: skip
 
 
 class RunMismatch(VoiceError):

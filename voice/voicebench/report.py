@@ -124,7 +124,7 @@ def markdown(
         parts += ["## Beside published figures", *published_table(scores)]
     if kimi:
         parts += ["## Beside Kimi-Audio-Evalkit", kimi_table(scores, kimi), _KIMI_NOTE]
-    problems = _problems(run)
+    problems = _problems(run, scores)
     if problems:
         parts += ["## Rows with problems", problems]
     parts += ["## Settings", _settings(scores)]
@@ -202,7 +202,13 @@ def _subset_row(name: str, subset: Mapping[str, Any], times: Iterable[str]) -> C
 def _overall_line(scores: Scores) -> str:
     overall = scores["overall"]
     if overall["value"] is not None:
-        return f"**Overall {overall['value']:.2f}** of 100, the mean of nine (open ones times 20)."
+        how = ["the mean of nine (open ones times 20)"]
+        subsets = scores["subsets"].values()
+        if any(subset.get("unparsed") for subset in subsets):
+            how.append("answers that name no choice as right as chance is")
+        if any(subset.get("note") for subset in subsets):
+            how.append("SD-QA by the judge only")
+        return f"**Overall {overall['value']:.2f}** of 100, {', '.join(how)}."
     there = f"{overall['subsets']} of {overall['of']}"
     return f"No overall figure: {there} subsets are complete and scored."
 
@@ -235,9 +241,13 @@ def _details(scores: Scores) -> str:
     return table(("subset", "figure", "value"), rows) if rows else ""
 
 
-def _problems(run: Path) -> str:
-    manifest = load_manifest(run)
-    lines = list(_problem_lines(run, manifest))
+def _problems(run: Path, scores: Scores) -> str:
+    lines = list(_problem_lines(run, load_manifest(run)))
+    lines += [
+        f"- {subset}, row {index}, is not scored: {reason}"
+        for subset, score in ordered(scores["subsets"])
+        for index, reason in score.get("unscored", ())
+    ]
     shown = lines[:_MOST_PROBLEMS]
     if len(lines) > len(shown):
         shown.append(f"- and {len(lines) - len(shown)} more: look for `_error` and `_warning`")

@@ -11,7 +11,6 @@ and ``response``. Ours begin with an underscore, which upstream's scripts leave 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -23,11 +22,12 @@ from voice.audio_file import SAMPLE_RATE_HZ
 from voice.conversation import TRANSCRIBE
 from voice.voicebench.dataset import DataSet
 from voice.voicebench.engine import Engine, Failure, Question, Reply
-from voice.voicebench.journal import Journal, Record, read_lines, write_lines
-from voice.voicebench.manifest import PARTIAL, Manifest
+from voice.voicebench.journal import Journal, Record
+from voice.voicebench.manifest import Manifest
+from voice.voicebench.result_files import complete, finished, journal_path, result_name
 from voice.voicebench.row import BadRow, Row
 from voice.voicebench.settings import CHOICE_HINT, RunSettings
-from voice.voicebench.subsets import ALL, SUBSETS, Subset
+from voice.voicebench.subsets import Subset
 
 _SEED_STEP = 1_000_003
 
@@ -141,8 +141,8 @@ def run_split(
     }
     manifest.claim(name, place)
     manifest.save(run)
-    with Journal(_journal_path(run, name, portion)) as journal:
-        split = _SplitRun(task, settings, portion, journal, _finished(run, name), result)
+    with Journal(journal_path(run, name, portion.shard, portion.shards)) as journal:
+        split = _SplitRun(task, settings, portion, journal, finished(run, name), result)
         result.done = split.count()
         on_progress(result)
         questions = split.questions(source.rows(), on_progress)
@@ -152,17 +152,12 @@ def run_split(
             split.take(question, outcome)
             on_progress(result)
         if result.done < result.rows:  # other shards may have come further meanwhile
-            split.done = _finished(run, name)
+            split.done = finished(run, name)
             result.done = split.count()
         split.list_problems()
         if result.is_complete:
-            _complete(run, name, split.done)
+            complete(run, name, split.done)
     return result
-
-
-def result_name(settings: RunSettings, subset: str, split: str) -> str:
-    """Upstream's name of a result file."""
-    return f"{settings.file_name}-{subset}-{split}-{settings.modality}.jsonl"
 
 
 class _SplitRun:
@@ -272,7 +267,9 @@ class _SplitRun:
         timed |= {name: value for name, value in live.items() if value is not None}
         if reply.reasoning:
             timed["_reasoning"] = reply.reasoning
-        return {**record, "response": reply.first_token_s if is_time else reply.text, **timed}
+        # A reply without a token has taken its time as well, and a response is never null.
+        seconds = reply.latency_s if reply.first_token_s is None else reply.first_token_s
+        return {**record, "response": seconds if is_time else reply.text, **timed}
 
     def _keep(self, record: Record) -> None:
         self._journal.add(record)
@@ -292,39 +289,3 @@ def _after_warm_up(questions: Iterator[Question], engine: Engine) -> Iterator[Qu
         return
     list(engine.answer([first], 1))
     yield from chain([first], questions)
-
-
-def _journal_path(run: Path, name: str, portion: Portion) -> Path:
-    part = f".{portion.shard + 1}-of-{portion.shards}" if portion.shards > 1 else ""
-    return run / PARTIAL / f"{name.removesuffix('.jsonl')}{part}.jsonl"
-
-
-def _journals(run: Path, name: str) -> list[Path]:
-    stem = re.escape(name.removesuffix(".jsonl"))
-    pattern = re.compile(rf"{stem}(\.\d+-of-\d+)?\.jsonl")
-    return sorted(file for file in (run / PARTIAL).glob("*.jsonl") if pattern.fullmatch(file.name))
-
-
-def _finished(run: Path, name: str) -> dict[int, Record]:
-    """All records of a split, from its result file and all journals."""
-    files = [run / name, *_journals(run, name)]
-    return {record["_idx"]: record for file in files for record in read_lines(file)}
-
-
-def _complete(run: Path, name: str, done: dict[int, Record]) -> None:
-    """Writes the result file; the journals have done their work."""
-    write_lines(run / name, (done[index] for index in sorted(done)))
-    for file in _journals(run, name):
-        file.unlink(missing_ok=True)
-
-
-def pool_splits(run: Path, settings: RunSettings, subset: str) -> None:
-    """Writes one file with all splits of a subset, as soon as all are complete.
-
-    One figure for MMSU is over all its rows, and upstream scores one file at a time.
-    """
-    splits = SUBSETS[subset].rows
-    files = [run / result_name(settings, subset, split) for split in splits]
-    if len(files) > 1 and all(file.is_file() for file in files):
-        records = (record for file in files for record in read_lines(file))
-        write_lines(run / result_name(settings, subset, ALL), records)

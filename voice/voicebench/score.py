@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from voice.voicebench.extras import MissingExtra
 from voice.voicebench.journal import Record, read_lines, write_whole
 from voice.voicebench.judge import judge_of
 from voice.voicebench.language import punkt_is_trained
@@ -39,10 +40,12 @@ class Scorer:
     Attributes:
         seed: of the draws for answers that cannot be read.
         pedant: PEDANT's classifier; None scores SD-QA by the judge alone.
+        judge_only: do that though one is installed.
     """
 
     seed: int = 0
     pedant: Pedant | None = None
+    judge_only: bool = False
 
 
 def score_run(
@@ -50,6 +53,7 @@ def score_run(
     *,
     seed: int = 0,
     pedant: Pedant | None = None,
+    judge_only: bool = False,
     checkout: Checkout | None = None,
     on_file: Callable[[int, int], None] = lambda done, count: None,
 ) -> Scores:
@@ -59,6 +63,7 @@ def score_run(
         run: its folder.
         seed: of the draws for answers that cannot be read.
         pedant: PEDANT's classifier; by default the installed one, if any.
+        judge_only: score SD-QA without it, though it be there.
         checkout: of upstream's, whose script scores the files as well.
         on_file: called as that comes on, with files done and files there are.
 
@@ -66,7 +71,7 @@ def score_run(
         RunMismatch: the folder holds no run.
     """
     manifest = load_manifest(run)
-    scorer = Scorer(seed, pedant or installed_pedant())
+    scorer = Scorer(seed, None if judge_only else pedant or installed_pedant(), judge_only)
     by_subset: dict[str, dict[str, list[Record]]] = defaultdict(dict)
     for name, place in manifest.files.items():
         judged, plain = run / f"result-{name}", run / name
@@ -85,6 +90,7 @@ def score_run(
         "concurrency": sorted({session["concurrency"] for session in manifest.sessions}),
         "judge": judge_of(run),
         "pedant": VERSION if scorer.pedant else None,
+        "judge_only": judge_only,
         "punkt_is_trained": _punkt(subsets),
         "seed": seed,
         "is_full_size": _is_full_size(manifest),
@@ -123,7 +129,7 @@ def load_scores(run: Path) -> Scores:
         raise PedantMissing(
             f"{run} has come further since it was scored with PEDANT: score it again with --pedant"
         )
-    return score_run(run, seed=scores["seed"])
+    return score_run(run, seed=scores["seed"], judge_only=scores.get("judge_only", False))
 
 
 def latency_quantiles(records: Iterable[Record], field: str) -> dict[str, float] | None:
@@ -221,7 +227,7 @@ def _usable(
     for record in records:
         try:
             score_item(evaluator, record)
-        except ValueError as error:
+        except (ValueError, MissingExtra) as error:
             unusable.append((record["_idx"], str(error)))
         else:
             usable.append(record)
@@ -246,6 +252,8 @@ def _qa(records: Sequence[Record], scorer: Scorer) -> dict[str, Any]:
     if not all(record.get("score") for record in records):
         return {"judged": sum(bool(record.get("score")) for record in records)}
     upstream = aggregate("qa", records, pedant=scorer.pedant)
+    if scorer.judge_only:
+        upstream["panda"] = None
     gpt, panda = upstream["gpt"], upstream["panda"]
     if panda is None:
         return {"score": gpt, "upstream": upstream, "note": "judge only"}

@@ -64,6 +64,10 @@ def score_item(evaluator: str, item: Item, *, pedant: Pedant | None = None) -> d
         return _ITEM_SCORERS[evaluator](item)
     except KeyError as error:
         raise ValueError(f"the evaluator {evaluator} needs the field {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"a field is not as the evaluator {evaluator} needs it: {error}"
+        ) from error
 
 
 def aggregate(

@@ -96,16 +96,19 @@ def parse_subsets(text: str) -> list[Subset]:
 def hub_patterns(
     subsets: Sequence[Subset], asked: Sequence[str], config: str | None, *, main: bool
 ) -> list[str]:
-    """Which files of the Hub's VoiceBench hold what is asked for; empty for all there are."""
+    """Which files of VoiceBench on the Hub hold what is asked for; empty for all there are."""
     if config:
         return [f"{config}/*"]
     if not all(subset.rows for subset in subsets):
         return []
-    return [
-        f"{subset.name}/{split}-*"
+    places = [
+        f"{subset.name}/{split}"
         for subset in subsets
         for split in asked or (subset.main_splits if main else ()) or ("*",)
     ]
+    # As the data set's own branch has them, as its converted one, and below folders of a mirror.
+    forms = ("{}-*", "{}/*.parquet", "*/{}-*")
+    return [form.format(place) for place in places for form in forms]
 
 
 def wanted_splits(

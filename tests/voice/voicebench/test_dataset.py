@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from tests.voice.voicebench.tools import flac, records, write_parquet
 from voice.audio_file import read_audio
 from voice.voicebench.dataset import DataSetError, open_dataset
 from voice.voicebench.row import BadRow
+from voice.voicebench.subsets import SUBSETS, hub_patterns
 
 ROWS = records(5, reference=lambda index: "ABCD"[index % 4])
 
@@ -98,6 +100,26 @@ def test_hub_cache_is_read_at_its_main_revision(tmp_path: Path) -> None:
     assert dataset.identity("openbookqa", "test") != open_dataset(str(direct)).identity(
         "openbookqa", "test"
     )
+
+
+def test_cache_is_found_in_the_home_of_the_hub(tmp_path: Path) -> None:
+    hub_cache(tmp_path / "hub")
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.revision == "new"
+    assert dataset.source("openbookqa", "test").count() == 5
+
+
+@pytest.mark.parametrize("form", [tree, converted, lambda root: tree(root / "mirror")])
+def test_patterns_of_the_hub_name_what_is_asked_for_in_every_form(
+    form: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    form(tmp_path)
+    write_parquet(tmp_path / "sd-qa" / "aus-00000-of-00001.parquet", ROWS)
+    wanted = hub_patterns([SUBSETS["openbookqa"], SUBSETS["sd-qa"]], [], None, main=True)
+    files = [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.parquet")]
+    fetched = list(filter_repo_objects(files, allow_patterns=wanted))
+    assert len(fetched) == len(files) - 1
+    assert not any("aus" in file for file in fetched)
 
 
 def test_missing_part_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from tests.voice.voicebench.tools import (
     write_split,
 )
 from voice.voicebench.dataset import DataSet
-from voice.voicebench.engine import Failure
+from voice.voicebench.engine import Failure, Question, Reply
 from voice.voicebench.journal import Journal, RunBusy
 from voice.voicebench.manifest import RunMismatch, open_manifest
-from voice.voicebench.runner import Portion, pool_splits
+from voice.voicebench.result_files import pool_splits
+from voice.voicebench.runner import Portion
 from voice.voicebench.settings import ASSISTANT_PROMPT, CHOICE_HINT, RunSettings
 from voice.voicebench.subsets import SUBSETS
 
@@ -217,6 +219,19 @@ def test_ttft_modality_warms_up_and_writes_seconds(dataset: DataSet, tmp_path: P
     assert [question.index for question in engine.asked[:3]] == [0, 0, 1]
     written = lines((tmp_path / "fake-commoneval-test-ttft.jsonl").read_bytes())
     assert written[0]["response"] == 0.125
+
+
+def test_time_of_a_reply_without_a_token_is_that_of_its_end(
+    dataset: DataSet, tmp_path: Path
+) -> None:
+    class Silent(FakeEngine):
+        @staticmethod
+        def reply(question: Question) -> Reply:
+            return replace(FakeEngine.reply(question), first_token_s=None)
+
+    run_fake(tmp_path, dataset, Silent(), settings=RunSettings(model="fake", modality="ttft"))
+    written = lines((tmp_path / "fake-commoneval-test-ttft.jsonl").read_bytes())
+    assert written[2]["response"] == written[2]["_latency_s"] == 2.5
 
 
 def test_question_without_an_answer_is_asked_again_later(

@@ -1,6 +1,7 @@
 """Scores are on the leaderboard's scale, tell what is missing, and the report shows them."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from tests.voice.voicebench.tools import records, run_fake, write_split
 from voice.voicebench import aggregate, score_item
 from voice.voicebench.journal import read_lines, write_lines
+from voice.voicebench.pedant import Pedant
 from voice.voicebench.report import markdown, write_report
 from voice.voicebench.runner import Portion
-from voice.voicebench.score import score_run
+from voice.voicebench.score import load_scores, score_run
 from voice.voicebench.settings import RunSettings
 from voice.voicebench.subsets import LEADERBOARD, SUBSETS
 from voice.voicebench.word_errors import word_error_rate
@@ -180,6 +182,45 @@ def test_rows_that_cannot_be_scored_are_named_and_stop_nothing(tmp_path: Path) -
     [[index, reason]] = subset["unscored"]
     assert index == 0
     assert "'maybe'" in reason
+    assert "- bbh, row 0, is not scored: the reference 'maybe'" in markdown(run, load_scores(run))
+
+
+def test_check_that_needs_a_missing_package_leaves_its_rows_unscored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    kinds = ["language:response_language", "punctuation:no_comma"]
+    add(
+        run,
+        "ifeval",
+        lambda line: {"response": "nothing"},
+        count=2,
+        instruction_id_list=lambda index: [kinds[index]],
+        kwargs=lambda index: [{"language": "en"}],
+    )
+    monkeypatch.setitem(sys.modules, "langdetect", None)
+    subset = score_run(run)["subsets"]["ifeval"]
+    [[index, reason]] = subset["unscored"]
+    assert (index, subset["score"]) == (0, 100)
+    assert "needs the package langdetect" in reason
+
+
+def test_pedant_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    pedant = Pedant.load(Path(__file__).parent / "golden" / "pedant")
+    monkeypatch.setattr("voice.voicebench.score.installed_pedant", lambda: pedant)
+    votes = {"score": ["Yes"] * 3, "response": "Rome"}
+    add(run, "sd-qa", lambda line: votes, split="usa", judged=True, reference=lambda index: "Paris")
+    both, alone = score_run(run), score_run(run, judge_only=True)
+    assert both["pedant"] == "0.2.17"
+    assert both["subsets"]["sd-qa"]["upstream"]["panda"] is not None
+    assert alone["pedant"] is None
+    assert (alone["subsets"]["sd-qa"]["score"], alone["subsets"]["sd-qa"]["note"]) == (
+        100,
+        "judge only",
+    )
+    (run / "result-fake-sd-qa-usa-audio.jsonl").touch()
+    assert load_scores(run)["judge_only"]
 
 
 @pytest.mark.parametrize(
