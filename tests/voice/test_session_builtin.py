@@ -48,7 +48,7 @@ def test_interrupted_assistant_still_answers_the_next_question(assistant, questi
     )
     for _ in range(2):
         call.send(question)
-        call.silence(700)
+        call.silence(400)
     assert call.of(events.ItemTruncated)
     call.silence(3000)
     assert call.of(events.OutputTextDone)[-1].text == ask(assistant, question).reply
