@@ -28,6 +28,9 @@ from voice.session_items import entry_maker
 from voice.session_observer import Refused, Wished
 from voice.session_settings import ResponseSettings, SessionSettings
 
+MAX_WAITING_CHANGES = 200
+"""Changes of the past that wait for the model; further ones are refused."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -68,6 +71,7 @@ class ClientWishes(ABC):
         Raises:
             SessionError: a setting that cannot change while the session goes on.
         """
+        self._require_patience()
         if settings.stream != self._core.settings.stream:
             raise SessionError("invalid_value", "open another session to change `stream`", "stream")
         self._core.settings = settings
@@ -131,6 +135,7 @@ class ClientWishes(ABC):
         Raises:
             SessionError: there is no such item, or nobody knows what was said where.
         """
+        self._require_patience()
         for response in self._responder.recent:
             round_ = response.message(item_id)
             if round_ is not None:
@@ -174,6 +179,7 @@ class ClientWishes(ABC):
         Raises:
             SessionError: it cannot be used, or there is no such place.
         """
+        self._require_patience()
         item = replace(item, id=item.id or self._core.new_id("item"))
         make = entry_maker(item, self._core.items)
         after = None if previous_item_id == self._core.items.last_id else previous_item_id
@@ -195,8 +201,7 @@ class ClientWishes(ABC):
 
             self._change(how, on_error)
         else:
-            work = self._core.model.add(make, behind, on_error)
-            self._responder.remake_draft(lambda: self._core.order(work))
+            self._order(self._core.model.add(make, behind, on_error, self._changed))
         return item
 
     @_wish
@@ -206,6 +211,7 @@ class ClientWishes(ABC):
         Raises:
             SessionError: there is no such item, or it is being made.
         """
+        self._require_patience()
         if item_id not in self._core.items:
             raise SessionError("item_not_found", f"there is no item {item_id!r}", "item_id")
         if self._core.items.get(item_id).status == "in_progress":
@@ -227,8 +233,27 @@ class ClientWishes(ABC):
     def _change(
         self, how: Callable[[Conversation], Work[None]], on_error: Callable[[str, str], None]
     ) -> None:
-        work = self._core.model.change(how, on_error)
+        self._order(self._core.model.change(how, on_error, self._changed))
+
+    def _order(self, work: Work[None]) -> None:
+        """Has the past changed."""
+        self._core.waiting_changes += 1
         self._responder.remake_draft(lambda: self._core.order(work))
+
+    def _changed(self) -> None:
+        self._core.waiting_changes -= 1
+
+    def _require_patience(self) -> None:
+        """The model must not be far behind with what was asked for.
+
+        Raises:
+            SessionError: it is.
+        """
+        if self._core.waiting_changes >= MAX_WAITING_CHANGES:
+            raise SessionError(
+                "too_many_waiting",
+                f"{MAX_WAITING_CHANGES} changes wait for the model: send fewer at a time",
+            )
 
     def _wish(self, told: turn_events.TurnInput) -> None:
         decisions = self._core.turns.handle(told)

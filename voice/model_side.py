@@ -292,8 +292,11 @@ class ModelSide:
         self,
         how: Callable[[Conversation], Work[None]],
         on_error: Callable[[str, str], None],
+        done: Callable[[], None],
     ) -> Work[None]:
-        """Changes the past; what cannot be done is reported, and nothing has changed."""
+        """Changes the past; what cannot be done is reported, and nothing has changed. `done` is
+        reported in any case.
+        """
         try:
             try:
                 yield from how(self._conversation)
@@ -304,6 +307,7 @@ class ModelSide:
             code = "context_full" if isinstance(error, ContextFull) else "invalid_item"
             message = str(error)
             self._report(lambda: on_error(code, message), error=message)
+        self._report(done)
         yield
 
     def add(
@@ -311,6 +315,7 @@ class ModelSide:
         make: Callable[[Conversation], Entry],
         behind: Sequence[str] | None,
         on_error: Callable[[str, str], None],
+        done: Callable[[], None],
     ) -> Work[None]:
         """Makes an entry, which may take encoding sound or pictures, and adds it."""
         entries: list[Entry] = []
@@ -321,7 +326,7 @@ class ModelSide:
                 yield
             yield from conversation.add(entries[0], behind)
 
-        yield from self.change(how, on_error)
+        yield from self.change(how, on_error, done)
 
     def summarise(self) -> Work[None]:
         """Where room is getting scarce, puts a summary in the place of the oldest turns."""

@@ -120,6 +120,7 @@ class Responder:
             for call in each.calls:
                 if call.result is None and not call.is_client_s:
                     call.result = failure(call.item.name, "the user interrupted it")
+                    response.ladder.tell_call(call)
         heard = response.heard(position)
         said = heard[: len(response.rounds)]  # the rest is nothing to the model
         response.cut_off(reason)
@@ -308,8 +309,10 @@ class Responder:
         self._core.inform(turn_events.ToolStarted(reply=response.number))
         if tool is None:
             call.is_client_s = True
+            response.ladder.add_call(call)
             self._core.inform(turn_events.ToolEnded(reply=response.number))
             return
+        response.ladder.tell_call(call)
         assert not isinstance(call.parsed, str)
         arguments = getattr(call.parsed, "arguments", {})
         self._tools.run(tool, arguments, partial(self._on_result, response, call))
@@ -378,6 +381,7 @@ class Responder:
     def _on_result(self, response: Response, call: Call, result: str) -> None:
         if call.result is None and not response.is_void:
             call.result = result
+            response.ladder.tell_call(call)
             self._core.inform(turn_events.ToolEnded(reply=response.number))
             response.check()
 

@@ -217,7 +217,6 @@ class Response:
         if isinstance(call.parsed, MalformedCall):
             call.result = call.parsed.reason
         else:
-            self.ladder.add_call(call)
             self._owner.call(self, call)
 
     # --- Sound ------------------------------------------------------------------------------------
@@ -274,10 +273,10 @@ class Response:
 
     def _said(self, round_: Round, end: int) -> Said:
         made = [call for call in round_.calls if call.result is not None or call.is_client_s]
-        # Without words the client knows no message: the last call stands for the round.
-        is_silent = round_.output_index is None and made
+        # Without words the client knows no message: its last call stands for the round, if any.
+        known = [call.item.id for call in made if call.is_client_s]
         return Said(
-            item_id=made[-1].item.id if is_silent else round_.item_id,
+            item_id=(known or [""])[-1] if round_.output_index is None else round_.item_id,
             text=round_.text[:end],
             is_complete=round_.is_decoded and end >= len(round_.text.rstrip()),
             calls=[call.as_message for call in made if call.item.name],

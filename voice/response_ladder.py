@@ -49,7 +49,7 @@ class Round:
     """What the model writes in one go."""
 
     item_id: str
-    """Of its message, or of the entry in the history where it has no words."""
+    """Of its message, if it has words."""
     text: str = ""
     output_index: int | None = None
     """Of its message; None while the client knows of none."""
@@ -141,6 +141,18 @@ class ResponseLadder:
             )
         )
         self._finish(call.item, index, previous)
+
+    def tell_call(self, call: Call) -> None:
+        """A call that the session makes itself: it begins, or is over."""
+        self._client.tell(
+            events.ToolCalled(
+                response_id=self._id,
+                call_id=call.item.call_id,
+                name=call.item.name,
+                arguments=call.item.arguments,
+                result=call.result,
+            )
+        )
 
     def end(
         self,

@@ -36,7 +36,7 @@ from voice.responder import Responder
 from voice.session_core import SessionCore
 from voice.session_events import Content, Item, SessionError, SessionEvent
 from voice.session_observer import Heard, SessionObserver, Wished
-from voice.session_settings import SessionSettings
+from voice.session_settings import MAX_HEAR_S, SessionSettings
 from voice.tools import Tool
 from voice.turn_end import TurnEndJudge
 
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
     from voice.engine import Engine
 
-MAX_HEAR_S = 60
-"""The most sound that one call takes."""
 MAX_WAITING_S = 60
 """The most sound of a turn that waits for the model; more is dropped, counted and reported."""
 

@@ -43,6 +43,7 @@ class SessionCore:
         lane: takes it; work is done in the order in which it is ordered.
         act: does what turn-taking decides; the session's.
         fed_samples: heard so far, those that fill no window of the detector yet included.
+        waiting_changes: of the past, that the client has asked for and the model has not made.
         is_closed: whether the session has ended.
     """
 
@@ -73,7 +74,7 @@ class SessionCore:
         self.turns = TurnStream(settings.turns, detector)
         self.items = ItemList()
         self.is_closed = False
-        self.fed_samples = 0
+        self.fed_samples = self.waiting_changes = 0
         self._emit = emit
         conversation = Conversation(
             engine.assistant,

@@ -326,6 +326,20 @@ class FunctionCallArguments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled:
+    """The session makes a call itself, and once more when it is over. It is no item: a client would
+    take it for one that it has to answer."""
+
+    response_id: str
+    call_id: str
+    name: str
+    arguments: str
+    """JSON."""
+    result: str | None = None
+    """What the model is told; None while the call is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputItemDone:
     """The item will not grow any more; `ItemDone` follows."""
 
@@ -433,6 +447,7 @@ SessionEvent = (
     | OutputTextDone
     | ContentPartDone
     | FunctionCallArguments
+    | ToolCalled
     | OutputItemDone
     | ResponseDone
     | PlaybackBegan

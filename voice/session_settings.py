@@ -10,6 +10,9 @@ from voice.decoding import ReplySettings
 from voice.session_events import Modality
 from voice.tts.synthesizer import VoiceSettings
 
+MAX_HEAR_S = 60
+"""The most sound that a session takes at once."""
+
 ToolChoice = Literal["auto", "none"]
 ContextPolicy = Literal["summarise", "drop"]
 """What becomes of the oldest turns when the context is full: they leave a summary, which the model

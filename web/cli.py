@@ -61,6 +61,12 @@ def _add_serve(subparsers: Any) -> None:
         "--thinking", choices=("on", "off"), default="off", help="reason before answering"
     )
     parser.add_argument(
+        "--thinking-budget",
+        type=cli.positive,
+        metavar="N",
+        help="tokens of it, after which the model has to answer (default: no limit of its own)",
+    )
+    parser.add_argument(
         "--turn-end",
         choices=("auto", "silence", "reply"),
         default="auto",

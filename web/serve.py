@@ -188,7 +188,9 @@ async def _serve(
         settings=SessionSettings(
             instructions=options.instructions,
             turns=TurnSettings(speculate=options.speculation == "on", filler_ms=options.filler_ms),
-            reply=ReplySettings(thinking=options.thinking == "on"),
+            reply=ReplySettings(
+                thinking=options.thinking == "on", thinking_budget=options.thinking_budget
+            ),
             voice=VoiceSettings(voice=options.voice),
             context=options.context or ("drop" if is_builtin else "summarise"),
             **_fillers(options.filler),

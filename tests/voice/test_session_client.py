@@ -18,6 +18,7 @@ from tests.voice.talk import (
     user,
 )
 from voice import session_events as events
+from voice.client_wishes import MAX_WAITING_CHANGES
 from voice.decoding import ReplySettings
 from voice.session_events import Content, Item, SessionError
 from voice.session_settings import ResponseSettings, SessionSettings
@@ -292,6 +293,18 @@ def test_bad_wishes_are_refused_and_change_nothing(call):
     call.engine.run()
     assert torch.equal(call.logits(), before)
     assert call.events == []
+
+
+def test_changes_that_the_model_cannot_keep_up_with_are_refused(call):
+    for number in range(MAX_WAITING_CHANGES):
+        call.session.add_item(typed(f"number {number}"))
+    with pytest.raises(SessionError, match="wait for the model"):
+        call.session.add_item(typed("one too many"))
+    assert len(call.of(events.ItemDone)) == MAX_WAITING_CHANGES
+    call.engine.run()
+    call.session.add_item(typed("one more"))
+    call.engine.run()
+    assert len(call.conversation._past.entries) == 1 + MAX_WAITING_CHANGES + 1
 
 
 def _sound(samples):

@@ -80,6 +80,21 @@ def test_result_goes_back_to_the_model(assistant, script, held, clock):
     close(call.logits(), expected(assistant, call, "Let me look.", '{"seen": 3}', "Three."))
 
 
+def test_call_of_the_session_s_own_is_told_and_is_no_item(assistant, script, held, clock):
+    call = open_call(assistant, held, clock, lambda: "three")
+    script.replies = [CALL, "Three."]
+    call.ask()
+    held.release()
+    call.silence(1500)
+    begun, over = call.of(events.ToolCalled)
+    assert (begun.name, begun.arguments, begun.result) == ("look", "{}", None)
+    assert over == replace(begun, result="three")
+    assert call.of(events.FunctionCallArguments) == []
+    (done,) = call.of(events.ResponseDone)
+    assert [item.kind for item in done.response.output] == ["message"]
+    assert [e.item.kind for e in call.of(events.ItemAdded)] == ["message", "message"]
+
+
 def test_failing_tool_is_told_to_the_model(assistant, script, held, clock):
     def fail():
         raise RuntimeError("no light")
@@ -228,7 +243,7 @@ def test_interrupted_tool_is_known_to_have_been_called(assistant, script, held, 
         {"role": "tool", "content": "Error: look failed: the user interrupted it"},
     ]
     call.session._core.order(
-        call.session._core.model.change(lambda c: iter([c._flush_results()]), print)
+        call.session._core.model.change(lambda c: iter([c._flush_results()]), print, lambda: None)
     )
     functions = [tool.function for tool in call.session._core.tools.values()]
     close(call.logits(), told_whole(assistant, messages, call.turns(), tools=functions))

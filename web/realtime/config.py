@@ -15,6 +15,7 @@ MAX_TOOLS = 128
 FLOOR_EVENTS = "parley.floor"
 LATENCY_EVENTS = "parley.latency"
 HISTORY_EVENTS = "parley.history_trimmed"
+TOOL_EVENTS = "parley.tool_call"
 
 
 class Pcm(Checked):

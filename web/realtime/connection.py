@@ -4,6 +4,7 @@ Nothing here knows what carries the events. A transport calls `start`, `receive`
 in order, and `close`; it sends what it is given.
 """
 
+import asyncio
 import logging
 import secrets
 import time
@@ -16,7 +17,7 @@ import numpy as np
 
 from voice import session_events as told
 from voice.session_events import Item, SessionError, SessionEvent
-from voice.session_settings import ResponseSettings, SessionSettings
+from voice.session_settings import MAX_HEAR_S, ResponseSettings, SessionSettings
 from web.realtime import client_events as wanted
 from web.realtime.client_events import ClientEvent, event_id_of, parse_client_event
 from web.realtime.config import (
@@ -31,6 +32,10 @@ from web.realtime.voice_settings import VoiceDefaults, response_settings, sessio
 from web.realtime.wire_audio import WireDecoder
 
 SESSION_LIFETIME_S = 24 * 3600
+
+_RATE_HZ = 16_000
+_SLICE = _RATE_HZ // 2
+"""Sound that is judged without a pause: a minute of it would hold up all other clients."""
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +166,7 @@ class RealtimeConnection:
             case wanted.SessionUpdate(session=changes):
                 self._update(changes)
             case wanted.InputAudioAppend(audio=audio):
-                self._append(audio)
+                await self._append(audio)
             case wanted.InputAudioCommit():
                 self.hear(self._decoder.flush())
                 self.session.commit()
@@ -194,14 +199,21 @@ class RealtimeConnection:
             self._decoder = WireDecoder(config.audio.input.format)
         self._transport.send(self._events.session("session.updated", config, self._expires_at))
 
-    def _append(self, audio: str) -> None:
+    async def _append(self, audio: str) -> None:
         if not self._transport.is_pushed:
             raise ProtocolError(
                 "unsupported_event",
                 "in a call, sound comes by the audio track: input_audio_buffer.append is for "
                 "WebSockets",
             )
-        self.hear(self._decoder.decode(audio))
+        samples = self._decoder.decode(audio)
+        if len(samples) > MAX_HEAR_S * _RATE_HZ:
+            raise ProtocolError(
+                "audio_too_long", f"send at most {MAX_HEAR_S} s of audio at once", "audio"
+            )
+        for start in range(0, len(samples), _SLICE):
+            self.hear(samples[start : start + _SLICE])
+            await asyncio.sleep(0)  # others have their turn between two slices
 
     def _clear_output(self) -> None:
         if self._transport.is_pushed:

@@ -5,7 +5,13 @@ from typing import Any
 
 from voice import session_events as told
 from voice.session_events import ResponseInfo, SessionEvent, Usage
-from web.realtime.config import FLOOR_EVENTS, HISTORY_EVENTS, LATENCY_EVENTS, SessionConfig
+from web.realtime.config import (
+    FLOOR_EVENTS,
+    HISTORY_EVENTS,
+    LATENCY_EVENTS,
+    TOOL_EVENTS,
+    SessionConfig,
+)
 from web.realtime.errors import ProtocolError
 from web.realtime.items import content_json, item_json
 from web.realtime.wire_audio import WireEncoder
@@ -155,6 +161,17 @@ class ServerEvents:
                         first_token_ms=event.first_token_ms,
                         first_audio_ms=event.first_audio_ms,
                         heard_ms=event.heard_ms,
+                    )
+                ]
+            case told.ToolCalled() if config.includes(TOOL_EVENTS):
+                return [
+                    self._event(
+                        TOOL_EVENTS,
+                        response_id=event.response_id,
+                        call_id=event.call_id,
+                        name=event.name,
+                        arguments=event.arguments,
+                        output=event.result,
                     )
                 ]
             case told.HistoryTrimmed() if config.includes(HISTORY_EVENTS):

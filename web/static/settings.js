@@ -48,7 +48,7 @@ export function sessionOf(settings) {
     type: "realtime",
     ...(settings.instructions ? { instructions: settings.instructions } : {}),
     output_modalities: [settings.modality],
-    include: ["parley.floor", "parley.latency", "parley.history_trimmed"],
+    include: ["parley.floor", "parley.latency", "parley.history_trimmed", "parley.tool_call"],
     audio: {
       input: { transcription: {}, turn_detection: turnDetection(settings.turns) },
       output: {

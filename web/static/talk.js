@@ -47,6 +47,11 @@ export class Talk {
       case "response.function_call_arguments.done":
         this.item(event.item_id, "call").set(`${event.name}(${event.arguments})`);
         break;
+      case "parley.tool_call": // one that the server makes itself: first the call, then its result
+        this.item(event.call_id, "call").set(
+          `${event.name}(${event.arguments})${event.output === null ? "" : ` → ${event.output}`}`,
+        );
+        break;
       case "conversation.item.retrieved":
         this.heard(event.item);
         break;

@@ -68,6 +68,28 @@ def test_spoken_turn_by_hand():
     assert events[-1]["type"] == "response.done"
 
 
+def test_much_sound_at_once_lets_others_have_their_turn():
+    client = Client()
+    seen = []
+
+    async def watch():
+        while True:
+            seen.append(client.session.heard_samples)
+            await asyncio.sleep(0)
+
+    async def both():
+        watching = asyncio.create_task(watch())
+        sound = base64.b64encode(bytes(2 * 24_000 * 20)).decode()
+        message = json.dumps({"type": "input_audio_buffer.append", "audio": sound})
+        await client.connection.receive(message)
+        watching.cancel()
+
+    asyncio.run(both())
+    assert len(set(seen)) >= 20
+    minutes = base64.b64encode(bytes(2 * 24_000 * 61)).decode()
+    assert client.error("input_audio_buffer.append", audio=minutes)["code"] == "audio_too_long"
+
+
 def test_update_is_confirmed_and_reaches_the_session():
     client = Client()
     (event,) = client("session.update", session={"type": "realtime", "instructions": "Be brief."})

@@ -11,14 +11,21 @@ from pydantic import TypeAdapter
 from tests.web.scripted import ANSWER, answer, question
 from voice import session_events as told
 from voice.session_events import Content, Item, ResponseInfo
-from web.realtime.config import FLOOR_EVENTS, HISTORY_EVENTS, LATENCY_EVENTS, SessionConfig, updated
+from web.realtime.config import (
+    FLOOR_EVENTS,
+    HISTORY_EVENTS,
+    LATENCY_EVENTS,
+    TOOL_EVENTS,
+    SessionConfig,
+    updated,
+)
 from web.realtime.errors import ProtocolError
 from web.realtime.server_events import ServerEvents
 
 API = TypeAdapter(RealtimeServerEvent)
 WHERE = {"response_id": "r", "item_id": "i", "output_index": 0}
 ALL_EXTENSIONS = updated(
-    SessionConfig(), {"include": [FLOOR_EVENTS, LATENCY_EVENTS, HISTORY_EVENTS]}
+    SessionConfig(), {"include": [FLOOR_EVENTS, LATENCY_EVENTS, HISTORY_EVENTS, TOOL_EVENTS]}
 )
 
 
@@ -116,6 +123,7 @@ def test_extensions_are_silent_unless_included():
     events = [
         told.FloorChanged(user="speaking", assistant="idle"),
         told.HistoryTrimmed(item_ids=("i",)),
+        told.ToolCalled(response_id="r", call_id="c", name="time", arguments="{}", result="7 PM"),
         told.LatencyMeasured(
             response_id="r", endpoint_ms=1.0, first_token_ms=None, first_audio_ms=2.0, heard_ms=3.0
         ),
@@ -124,6 +132,7 @@ def test_extensions_are_silent_unless_included():
     assert kinds(made_of(events, config=ALL_EXTENSIONS)) == [
         FLOOR_EVENTS,
         HISTORY_EVENTS,
+        TOOL_EVENTS,
         LATENCY_EVENTS,
     ]
 
