@@ -1,7 +1,9 @@
 """Debian's Chromium, headless, with a microphone that plays a WAV file; and what comes back."""
 
 import base64
+import io
 import json
+import os
 import shutil
 import sys
 import warnings
@@ -59,6 +61,20 @@ RTCPeerConnection.prototype.createDataChannel = function (...given) {
 };
 """
 
+# A microphone that speaks when it is told to, for what must happen at a certain moment.
+_MICROPHONE_ON_CUE = """
+const context = new AudioContext();
+const microphone = context.createMediaStreamDestination();
+navigator.mediaDevices.getUserMedia = async () => microphone.stream;
+window.speak = async (wav) => {
+  const data = Uint8Array.from(atob(wav), (letter) => letter.charCodeAt(0));
+  const source = context.createBufferSource();
+  source.buffer = await context.decodeAudioData(data.buffer);
+  source.connect(microphone);
+  source.start();
+};
+"""
+
 
 def arguments_of(microphone: Path) -> list[str]:
     """What makes Chromium take a WAV file for its microphone, once."""
@@ -73,12 +89,23 @@ def arguments_of(microphone: Path) -> list[str]:
 
 @asynccontextmanager
 async def page_of(
-    server: Server, microphone: Path, settings: dict[str, Any] | None = None, **options: Any
+    server: Server,
+    microphone: Path | None,
+    settings: dict[str, Any] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Page]:
-    """Parley's page in a browser of its own; a fault or an error of the page fails the test."""
+    """Parley's page in a browser of its own; a fault or an error of the page fails the test.
+
+    Args:
+        server: whose page.
+        microphone: what is said, from the moment when the page asks for a microphone; None: what
+            `speak` is given.
+        settings: as the page keeps them.
+        options: of playwright's page.
+    """
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=arguments_of(microphone)
+            executable_path=CHROMIUM, args=arguments_of(microphone or Path(os.devnull))
         )
         page = await browser.new_page(permissions=["microphone"], **options)
         page.set_default_timeout(TIMEOUT_MS)
@@ -90,6 +117,8 @@ async def page_of(
         )
         chosen = json.dumps(json.dumps(settings or {}))
         await page.add_init_script(f"localStorage.setItem('parley.settings', {chosen}); {_LISTEN}")
+        if microphone is None:
+            await page.add_init_script(_MICROPHONE_ON_CUE)
         await page.goto(f"http://127.0.0.1:{server.port}/")
         yield page
         assert faults == []
@@ -99,6 +128,13 @@ async def page_of(
 async def says(page: Page, selector: str, text: str) -> None:
     """Waits until an element says something."""
     await page.locator(selector, has_text=text).first.wait_for()
+
+
+async def speak_now(page: Page, sound: np.ndarray) -> None:
+    """Says something with the microphone on cue."""
+    file = io.BytesIO()
+    write_wav(file, sound, RATE_HZ)
+    await page.evaluate("wav => speak(wav)", base64.b64encode(file.getvalue()).decode())
 
 
 async def server_events(page: Page, kind: str) -> list[dict[str, Any]]:
