@@ -370,6 +370,7 @@ class Responder:
             self._core.tell(
                 events.LatencyMeasured(
                     response_id=response.id,
+                    speech_end_ms=voice_end // SAMPLES_PER_MS,
                     endpoint_ms=(at - voice_end) / SAMPLES_PER_MS,
                     first_token_ms=since(response.first_token_at),
                     first_audio_ms=since(response.first_audio_at),

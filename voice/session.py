@@ -153,7 +153,13 @@ class Session(ClientWishes):
         floor = (self._core.turns.user, self._core.turns.assistant)
         if floor != self._floor:
             self._floor = floor
-            self._core.tell(events.FloorChanged(user=floor[0].value, assistant=floor[1].value))
+            self._core.tell(
+                events.FloorChanged(
+                    user=floor[0].value,
+                    assistant=floor[1].value,
+                    audio_ms=_ms(self._core.fed_samples),
+                )
+            )
 
     def _decide(self, decision: turn_events.TurnEvent) -> None:
         match decision:

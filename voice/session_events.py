@@ -388,6 +388,9 @@ class FloorChanged:
 
     user: str
     assistant: str
+    audio_ms: int
+    """How much had been heard by then. Told at once, it lets a client map its own clock onto the
+    session's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,6 +402,8 @@ class LatencyMeasured:
     """
 
     response_id: str
+    speech_end_ms: int
+    """The last voiced sample itself, since the session began hearing."""
     endpoint_ms: float
     """Until the turn was taken to be over."""
     first_token_ms: float | None

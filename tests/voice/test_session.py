@@ -70,6 +70,15 @@ def test_reply_is_ready_at_the_endpoint(call, script):
     assert measured.heard_ms - measured.endpoint_ms <= 32
 
 
+def test_events_tell_where_on_the_clock_of_the_sound_they_are(call, script):
+    script.replies = [SIX_WORDS]
+    call.silence(320)
+    call.speak(1000)
+    call.silence(600)
+    assert call.of(events.FloorChanged)[0].audio_ms == 360  # the frame with the first voiced window
+    assert abs(call.of(events.LatencyMeasured)[0].speech_end_ms - 1320) < 32
+
+
 class Judge:
     """Is always equally sure."""
 

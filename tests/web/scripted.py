@@ -94,7 +94,7 @@ def question(item_id: str, text: str) -> list[SessionEvent]:
     item = Item(id=item_id, role="user", content=(Content(kind="input_audio"),))
     return [
         told.InputSpeechStarted(item_id=item_id, audio_start_ms=200),
-        told.FloorChanged(user="speaking", assistant="idle"),
+        told.FloorChanged(user="speaking", assistant="idle", audio_ms=260),
         told.InputSpeechStopped(item_id=item_id, audio_end_ms=1900),
         told.InputCommitted(item_id=item_id, previous_item_id=None),
         told.ItemAdded(item=item, previous_item_id=None),
@@ -133,6 +133,7 @@ def answer(response_id: str, item_id: str, *, is_pushed: bool) -> list[SessionEv
         told.ItemDone(item=item, previous_item_id="item_1"),
         told.LatencyMeasured(
             response_id=response_id,
+            speech_end_ms=1900,
             endpoint_ms=200.0,
             first_token_ms=90.0,
             first_audio_ms=150.0,

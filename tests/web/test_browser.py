@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jiwer
 import numpy as np
+from playwright.async_api import Locator
 
 from tests.speech import speak
 from tests.web.browser import (
@@ -59,10 +60,11 @@ async def three_questions(assistant: Assistant, directory: Path) -> None:
         await page.click("#talk")
         await says(page, "#talk", "Hang up")
         for number in range(len(QUESTIONS)):
-            await page.locator("#log .parley .strip").nth(number).wait_for()
-        await says(page, ".strip", "heard by you")
+            strip = page.locator("#log .parley .strip", has_text="heard by you").nth(number)
+            await strip.wait_for()
         await all_transcribed(page, len(QUESTIONS))
         await says(page, "#floor", "Listening.")
+        strips = [await marks(strip) for strip in await page.locator(".strip").all()]
         asked = await page.locator("#log .you .words").all_inner_texts()
         answered = await page.locator("#log .parley .words").all_inner_texts()
         sounds = utterances(await recorded(page))
@@ -73,6 +75,8 @@ async def three_questions(assistant: Assistant, directory: Path) -> None:
         async with asyncio.timeout(10):
             while len(server.sessions):
                 await asyncio.sleep(0.05)
+    # What is heard was sent before, by whichever clock.
+    assert all(strip["heard by you"] > strip["sent"] >= strip["turn over"] for strip in strips)
     assert len(asked) == len(answered) == len(sounds) == len(QUESTIONS)
     with open_synthesizer() as synthesizer:
         for (_, words, right), heard, answer, sound in zip(
@@ -84,6 +88,16 @@ async def three_questions(assistant: Assistant, directory: Path) -> None:
             said = transcribe(assistant, sound)
             assert word_errors(answer, said) <= TOLERATED_WORD_ERRORS, (answer, said)
             assert likeness(sound, speak(answer, synthesizer, before_s=0, after_s=0).samples) > 0.8
+
+
+async def marks(strip: Locator) -> dict[str, int]:
+    """The figures of a latency strip, ms."""
+    names = await strip.locator("dt").all_inner_texts()
+    values = await strip.locator("dd").all_inner_texts()
+    return {
+        name.removeprefix("● "): int(value.removesuffix(" ms"))
+        for name, value in zip(names, values, strict=True)
+    }
 
 
 def thinking_time_s(assistant: Assistant) -> float:

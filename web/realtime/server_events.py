@@ -151,12 +151,20 @@ class ServerEvents:
     def _extensions(self, event: SessionEvent, config: SessionConfig) -> list[Json]:
         match event:
             case told.FloorChanged() if config.includes(FLOOR_EVENTS):
-                return [self._event(FLOOR_EVENTS, user=event.user, assistant=event.assistant)]
+                return [
+                    self._event(
+                        FLOOR_EVENTS,
+                        user=event.user,
+                        assistant=event.assistant,
+                        audio_ms=event.audio_ms,
+                    )
+                ]
             case told.LatencyMeasured() if config.includes(LATENCY_EVENTS):
                 return [
                     self._event(
                         LATENCY_EVENTS,
                         response_id=event.response_id,
+                        speech_end_ms=event.speech_end_ms,
                         endpoint_ms=event.endpoint_ms,
                         first_token_ms=event.first_token_ms,
                         first_audio_ms=event.first_audio_ms,

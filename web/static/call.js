@@ -2,6 +2,8 @@
 // "oai-events". Nothing here knows the page.
 
 export class Call extends EventTarget {
+  roundTripMs = 0;
+
   /**
    * Connects. Dispatches "event" with every server event, and "end" with a reason.
    * @param {Sound} sound what is sent and where Parley's voice goes.
@@ -40,6 +42,18 @@ export class Call extends EventTarget {
     if (!response.ok) throw new Error(await problemOf(response));
     await this.peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
     await opened;
+    this.watch();
+  }
+
+  /** Keeps `roundTripMs`, of the network, up to date. */
+  async watch() {
+    while (!this.ended) {
+      const stats = await this.peer.getStats().catch(() => new Map()); // closed meanwhile
+      for (const report of stats.values())
+        if (report.type === "candidate-pair" && report.nominated && report.currentRoundTripTime != null)
+          this.roundTripMs = 1000 * report.currentRoundTripTime;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
   }
 
   send(type, fields = {}) {

@@ -1,6 +1,7 @@
 // The page: joins the call, the sound, what was said, and what the visitor presses.
 
 import { Call, problemOf } from "./call.js";
+import { CallClock, FirstSound } from "./clock.js";
 import { keepKey, loadSettings, saveSettings, sessionOf, takeKey } from "./settings.js";
 import { Sound } from "./sound.js";
 import { Talk } from "./talk.js";
@@ -12,7 +13,8 @@ let key = takeKey();
 let info = { model: "", note: "", hint: "", voices: [], samples: [], iceServers: [] };
 let call = null;
 let sound = null;
-let lastOnset = null; // ms, and not yet given to a response
+let clock = new CallClock();
+let firstSound = new FirstSound(clock);
 
 // --- The call ----------------------------------------------------------------------------------
 
@@ -21,7 +23,7 @@ async function start({ silent = false } = {}) {
   problem("");
   sound = new Sound($("remote"));
   sound.addEventListener("levels", ({ detail }) => level(Math.max(detail.you, detail.parley)));
-  sound.addEventListener("onset", ({ detail }) => heard(detail.onsetMs));
+  sound.addEventListener("onset", ({ detail }) => showHeard(firstSound.began(detail)));
   const options = { deviceId: settings.microphone, record: settings.recording };
   try {
     await sound.open({ silent, ...options });
@@ -33,6 +35,8 @@ async function start({ silent = false } = {}) {
     await sound.open({ silent: true, ...options });
   }
   call = new Call();
+  clock = new CallClock();
+  firstSound = new FirstSound(clock);
   call.addEventListener("event", ({ detail }) => take(detail));
   call.addEventListener("end", ({ detail }) => finish(detail));
   try {
@@ -74,9 +78,10 @@ function take(event) {
       call.send("conversation.item.retrieve", { item_id: event.item_id });
       break;
     case "parley.latency": // of spoken turns only
-      attribute(event.response_id);
+      showHeard(firstSound.expect(event));
       break;
     case "parley.floor":
+      clock.note(event.audio_ms, performance.now(), call?.roundTripMs ?? 0);
       showFloor(event.user, event.assistant);
       break;
     case "parley.history_trimmed":
@@ -95,21 +100,8 @@ function take(event) {
   $("save-sound").disabled = !sound?.recording;
 }
 
-// The onset that the sound card's clock saw, and the response it belongs to, come in either order.
-let awaited = null;
-
-function heard(milliseconds) {
-  lastOnset = { ms: milliseconds + sound.outputLatencyMs, at: performance.now() };
-  if (awaited) attribute(awaited);
-}
-
-function attribute(responseId) {
-  if (lastOnset && performance.now() - lastOnset.at < 2000) {
-    talk.browserHeard(responseId, lastOnset.ms);
-    lastOnset = awaited = null;
-  } else {
-    awaited = responseId;
-  }
+function showHeard(found) {
+  if (found) talk.browserHeard(found.id, found.milliseconds);
 }
 
 // --- What is shown -----------------------------------------------------------------------------

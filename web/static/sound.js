@@ -20,7 +20,11 @@ export class Sound extends EventTarget {
       numberOfOutputs: 0,
     });
     this.meter.port.onmessage = ({ data }) =>
-      this.dispatchEvent(new CustomEvent("onsetMs" in data ? "onset" : "levels", { detail: data }));
+      this.dispatchEvent(
+        "onset" in data
+          ? new CustomEvent("onset", { detail: this.heardAt(data.onset) })
+          : new CustomEvent("levels", { detail: data }),
+      );
     this.out = this.context.createMediaStreamDestination();
     this.mix = this.context.createMediaStreamDestination();
     if (!silent) await this.openMicrophone(deviceId);
@@ -96,9 +100,12 @@ export class Sound extends EventTarget {
     return this.parts.length ? new Blob(this.parts, { type: this.recorder.mimeType }) : null;
   }
 
-  /** Extra delay between the page and the ear, ms, as far as the browser knows it. */
-  get outputLatencyMs() {
-    return 1000 * (this.context?.outputLatency || this.context?.baseLatency || 0);
+  /** When a moment of the audio thread's clock is at the ear, as far as the browser knows: ms. */
+  heardAt(time) {
+    const { contextTime, performanceTime } = this.context.getOutputTimestamp();
+    if (performanceTime) return performanceTime + 1000 * (time - contextTime);
+    const delay = this.context.outputLatency || this.context.baseLatency || 0;
+    return performance.now() + 1000 * (time - this.context.currentTime + delay);
   }
 
   close() {

@@ -121,11 +121,16 @@ def test_sound_comes_whole_in_the_output_format():
 
 def test_extensions_are_silent_unless_included():
     events = [
-        told.FloorChanged(user="speaking", assistant="idle"),
+        told.FloorChanged(user="speaking", assistant="idle", audio_ms=260),
         told.HistoryTrimmed(item_ids=("i",)),
         told.ToolCalled(response_id="r", call_id="c", name="time", arguments="{}", result="7 PM"),
         told.LatencyMeasured(
-            response_id="r", endpoint_ms=1.0, first_token_ms=None, first_audio_ms=2.0, heard_ms=3.0
+            response_id="r",
+            speech_end_ms=1900,
+            endpoint_ms=1.0,
+            first_token_ms=None,
+            first_audio_ms=2.0,
+            heard_ms=3.0,
         ),
     ]
     assert made_of(events) == []
