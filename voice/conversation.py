@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -179,7 +180,9 @@ class Conversation(ConversationPast):
             memory = Memory(self._assistant)
             memory.tell(prompt.session_opening(), opening, clip, closing)
             # Sound in which nothing is said has an empty transcript.
-            for part in Reply(self._assistant, memory, settings, may_be_empty=True).decode():
+            reply = Reply(self._assistant, memory, settings, may_be_empty=True)
+            # Nobody says more than a token in each of 80 ms: what is longer goes round in circles.
+            for part in islice(reply.decode(), len(clip)):
                 yield part.content
 
     # --- The assistant's --------------------------------------------------------------------------

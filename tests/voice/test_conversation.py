@@ -246,3 +246,9 @@ def test_typed_turn_while_someone_speaks_is_refused(assistant):
     conversation.listen(SPEECH[:320])
     with pytest.raises(ValueError, match="end_speech"):
         conversation.type_turn("hello")
+
+
+def test_transcript_has_no_more_tokens_than_its_sound_has_steps(assistant):
+    conversation = heard(assistant, SPEECH)
+    parts = [part for part in conversation.transcribing(conversation.last_steps) if part]
+    assert len(parts) <= len(conversation.last_steps)
