@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from voice import commands
+from voice.recording.command import add_replay
 from voice.voicebench.cli import ServeLive, add_voicebench
 
 AddCommand = Callable[[Any], None]
@@ -83,6 +84,7 @@ def _parser(more: Sequence[AddCommand], serve_live: ServeLive | None) -> argpars
     _add_ask(subparsers)
     _add_transcribe(subparsers)
     _add_train(subparsers)
+    add_replay(subparsers, add_model_options)
     add_voicebench(subparsers, add_model_options, positive, serve_live)
     for add in more:
         add(subparsers)

@@ -105,6 +105,11 @@ class Worker:
             self._lanes.append(lane)
             return lane
 
+    @property
+    def lanes(self) -> list[Lane]:
+        """Those that are open."""
+        return list(self._lanes)
+
     def remove(self, lane: Lane) -> None:
         """Forgets a lane; for the lane itself."""
         if lane in self._lanes:

@@ -135,7 +135,7 @@ class ModelSide:
         yield
 
     def end_turn(self, on_steps: Callable[[Tensor], None]) -> Work[None]:
-        """The turn is over; its sound goes to `on_steps`, on this thread."""
+        """The turn is over; its sound goes to `on_steps`."""
         conversation = self._conversation
         if not conversation.is_listening:
             return
@@ -145,7 +145,8 @@ class ModelSide:
             yield from self._make_room()
             if conversation.is_listening:
                 conversation.end_speech()
-        on_steps(conversation.last_steps)
+        steps = conversation.last_steps
+        self._report(lambda: on_steps(steps), steps=len(steps))
         yield
 
     def discard_turn(self) -> Work[None]:

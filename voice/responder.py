@@ -155,8 +155,7 @@ class Responder:
         """A response is history."""
         self._past.append(response)
         if self._core.settings.context == "summarise":
-            name = self._core.name_work("summarise")
-            self._core.order(self._core.model.summarise(), name=name, at_leisure=True)
+            self._core.order(self._core.model.summarise(), at_leisure=True)
 
     def fill(self) -> None:
         """A tool takes long: says that it takes a moment."""

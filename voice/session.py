@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from streaming import events as turn_events
+from streaming.audio import as_samples
 from streaming.turn_settings import SAMPLES_PER_MS, TurnMode
-from streaming.vad import SAMPLING_RATE, VoiceDetector
+from streaming.vad import SAMPLING_RATE, WINDOW_SAMPLES, VoiceDetector
 from voice import session_events as events
 from voice.client_wishes import ClientWishes
 from voice.playback import SAMPLE_RATE_HZ, Playback
@@ -135,14 +136,22 @@ class Session(ClientWishes):
         if len(samples) > MAX_HEAR_S * SAMPLING_RATE:
             raise SessionError("audio_too_long", f"send at most {MAX_HEAR_S} s of audio at once")
         try:
-            decisions = self._core.turns.feed(samples)
+            as_samples(samples, sampling_rate=SAMPLING_RATE, expected_rate=SAMPLING_RATE)
         except ValueError as error:
             raise SessionError("invalid_audio", str(error)) from error
         with self._core.outside(Heard(samples=samples)):
-            self._core.fed_samples += len(samples)
-            if self._core.is_pushed:
-                self.playback.read(len(samples) * SAMPLE_RATE_HZ // SAMPLING_RATE)
-            self._core.act(decisions)
+            # What a window leads to is done before the next is heard, however much comes at once.
+            for start in range(0, len(samples), WINDOW_SAMPLES):
+                if not self._core.is_closed:
+                    self._hear_some(samples[start : start + WINDOW_SAMPLES])
+
+    def _hear_some(self, samples: np.ndarray) -> None:
+        decisions = self._core.turns.feed(samples)
+        before = self._core.fed_samples * SAMPLE_RATE_HZ // SAMPLING_RATE
+        self._core.fed_samples += len(samples)
+        if self._core.is_pushed:
+            self.playback.read(self._core.fed_samples * SAMPLE_RATE_HZ // SAMPLING_RATE - before)
+        self._core.act(decisions)
 
     def _act(self, decisions: Sequence[turn_events.TurnEvent]) -> None:
         """Does what turn-taking decides."""
@@ -245,13 +254,7 @@ class Session(ClientWishes):
         self._core.tell(events.ItemAdded(item=item, previous_item_id=previous))
         self._core.tell(events.ItemDone(item=item, previous_item_id=previous))
         seconds = (endpoint.end - endpoint.start) / SAMPLING_RATE
-        transcribe = partial(
-            self._transcribe_later if self._core.settings.transcribe else _leave_unwritten,
-            item,
-            seconds,
-            self._core.name_work("transcribe"),
-        )
-        self._core.order(self._core.model.end_turn(transcribe))
+        self._core.order(self._core.model.end_turn(partial(self._transcribe_later, item, seconds)))
 
     def _withdraw(self) -> None:
         """The user goes on with a turn that had been taken to be over."""
@@ -262,8 +265,10 @@ class Session(ClientWishes):
         self._core.tell(events.ItemDeleted(item_id=withdrawn))
         self._tell_started()
 
-    def _transcribe_later(self, item: Item, seconds: float, name: str, steps: Tensor) -> None:
+    def _transcribe_later(self, item: Item, seconds: float, steps: Tensor) -> None:
         """The turn's sound is known: what it says is written down when there is time for it."""
+        if not self._core.settings.transcribe:
+            return
         said: list[str] = []
 
         def is_wanted() -> bool:
@@ -292,7 +297,7 @@ class Session(ClientWishes):
             )
 
         work = self._core.model.transcribe(steps, is_wanted, on_text, on_end, on_error)
-        self._core.order(work, name=name)
+        self._core.order(work, background=True)
 
     def _judge_floor(self, start: int) -> None:
         samples = self._core.turns.audio_since(start)
@@ -303,7 +308,7 @@ class Session(ClientWishes):
             )
 
         work = self._core.model.judge_floor(samples, partial(on_probability, self._interjected_at))
-        self._core.order(work, name=self._core.name_work("judge_floor"))
+        self._core.order(work, background=True)
 
     def _time_out(self, at: int) -> None:
         idle_ms = self._core.settings.turns.idle_timeout_ms or 0
@@ -341,10 +346,6 @@ class Session(ClientWishes):
         self._core.engine.sessions.discard(self)
         self._core.tell(events.SessionEnded(error=error))
         self._core.is_closed = True
-
-
-def _leave_unwritten(item: Item, seconds: float, name: str, steps: Tensor) -> None:
-    """Nobody wants to read what a turn says."""
 
 
 def _ms(samples: int) -> int:

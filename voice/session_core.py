@@ -125,17 +125,14 @@ class SessionCore:
         self.happened(told)
         self.act(self.turns.handle(told))
 
-    def order(self, work: Work[None], *, name: str = "", at_leisure: bool = False) -> None:
-        """Has something done on the model thread, after all that was ordered before.
-
-        Args:
-            work: whose reports bear the name of its generator and its number.
-            name: of `name_work`, for what is done in the background.
-            at_leisure: whether it is done only while nothing else is there to do.
-        """
+    def order(
+        self, work: Work[None], *, background: bool = False, at_leisure: bool = False
+    ) -> None:
+        """Has something done on the model thread, after all that was ordered before; in the
+        background or at leisure (see `voice.engine.Lane`) when there is time for it."""
         kind: str = work.__name__  # type: ignore[attr-defined]  # of a generator: its method's
-        named = NamedWork(name or self.name_work(kind), work, self._set_source)
-        self.lane.submit(named, background=bool(name), at_leisure=at_leisure)
+        named = NamedWork(self.name_work(kind), work, self._set_source)
+        self.lane.submit(named, background=background, at_leisure=at_leisure)
 
     def _set_source(self, name: str) -> None:
         self.model.source = name

@@ -87,6 +87,13 @@ def _add_serve(subparsers: Any) -> None:
         "writes itself, or nothing (default summarise, but drop for the built-in model, which has "
         "not learnt to)",
     )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="write each session into a folder there: sound both ways, all events and decisions; "
+        "parley replay goes through it again",
+    )
     parser.add_argument("--instructions", default="", metavar="TEXT", help="what the model is told")
     parser.add_argument(
         "--tools",

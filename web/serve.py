@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from voice.mcp import McpServers
     from voice.session import Session
     from voice.session_events import SessionEvent
+    from voice.session_observer import SessionObserver
     from voice.session_settings import SessionSettings
     from voice.turn_end import TurnEnd
 
+RECORDING_NOTE = "What is said here is recorded."
 KEY_VARIABLE = "PARLEY_API_KEY"
 SAMPLES = Path(__file__).parent.parent / "voice" / "samples"
 
@@ -48,6 +50,8 @@ def serve(options: argparse.Namespace) -> None:
     logging.getLogger().setLevel(logging.INFO)
     logging.getLogger("aioice").setLevel(logging.WARNING)
     settings = server_settings(options)
+    if options.record is not None:
+        options.record.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The speech engine first: it is quickly known whether it is there.
     voices = voices_of(options.tts)
     print("Loading the model …", file=sys.stderr)
@@ -146,8 +150,10 @@ def open_session_of(
     with_tools: bool,
     turn_end: TurnEnd = "auto",
     mcp: McpServers | None = None,
+    observe: Callable[[], SessionObserver] | None = None,
 ) -> Callable[..., Session]:
-    """How the server opens sessions of an engine, with Parley's tools and those of MCP servers."""
+    """How the server opens sessions of an engine, with Parley's tools and those of MCP servers;
+    `observe` makes who looks on at each."""
     from voice.tools import BUILTIN_TOOLS
     from voice.turn_end import open_judge
 
@@ -162,6 +168,7 @@ def open_session_of(
             playback="pushed" if is_pushed else "pulled",
             tools=((*BUILTIN_TOOLS,) if with_tools else ()) + (mcp.tools if mcp else ()),
             judge=judge,
+            observer=observe() if observe else None,
         )
 
     return open_session
@@ -199,7 +206,7 @@ async def _serve(
     )
     info = ServerInfo(
         model=options.model,
-        note=DEMONSTRATION_NOTE if is_builtin else "",
+        note=_note(options),
         hint=f"parley serve {REAL_MODEL_HINT}" if is_builtin else "",
         voices=voices,
         samples=samples(),
@@ -208,7 +215,13 @@ async def _serve(
     wanted = options.media_processes
     processes = None if wanted == 0 else MediaProcesses(wanted)
     server = Server(
-        open_session_of(engine, with_tools=with_tools, turn_end=options.turn_end, mcp=mcp),
+        open_session_of(
+            engine,
+            with_tools=with_tools,
+            turn_end=options.turn_end,
+            mcp=mcp,
+            observe=_recorders(options, assistant),
+        ),
         info,
         settings,
         defaults,
@@ -251,6 +264,25 @@ async def _start(server: Server, processes: MediaProcesses | None) -> None:
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
             "choose another --port"
         ) from error
+
+
+def _note(options: argparse.Namespace) -> str:
+    """What those who talk here have to know."""
+    notes = [DEMONSTRATION_NOTE] if options.model == "builtin" else []
+    return " ".join([*notes, RECORDING_NOTE] if options.record else notes)
+
+
+def _recorders(
+    options: argparse.Namespace, assistant: Assistant
+) -> Callable[[], SessionObserver] | None:
+    """What makes a recorder for each session, if sessions are to be recorded."""
+    if options.record is None:
+        return None
+    from voice.recording.recorder import Recorder
+    from voice.recording.setup import setup
+
+    made = setup(assistant, model=options.model, tts=options.tts, turn_end=options.turn_end)
+    return lambda: Recorder(options.record, made)
 
 
 async def _until_stopped() -> None:

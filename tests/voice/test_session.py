@@ -163,6 +163,25 @@ def test_interruption_fades_out_within_20_ms_of_the_decision(call, script):
     assert held < 6 * WORD
 
 
+def test_interjection_that_arrives_in_one_piece_is_judged_like_one_in_frames(engine, script):
+    floors = []
+    for size in (512, 512 * 50):
+        script.replies = [SIX_WORDS]
+        call = Call(engine)
+        call.ask()
+        call.silence(60)
+        told = len(call.events)
+        arrived = np.zeros(512 * 50, np.float32)
+        arrived[:4096] = 0.2  # a cough, and more than a second that a stalled network held back
+        for start in range(0, len(arrived), size):
+            call.session.hear(arrived[start : start + size])
+        engine.run()
+        floors.append([each for each in call.events[told:] if type(each) is events.FloorChanged])
+        call.session.close()
+    assert events.FloorChanged(user="interjected", assistant="held") in floors[0]
+    assert floors[0] == floors[1]
+
+
 def test_false_interruption_resumes_from_the_same_sample(engine, script):
     plain, coughed = (Call(engine) for _ in range(2))
     for call in (plain, coughed):
