@@ -74,6 +74,7 @@ class ModelSide:
 
     Attributes:
         source: the name of the work that is being done; set by whoever does it.
+        done: how much work that was ordered in its turn has been done; counted by whoever does it.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class ModelSide:
         self._judge = judge
         self._post = report
         self.source = ""
+        self.done = 0
         self._on_trimmed, self._on_error = on_trimmed, on_error
 
     # --- The user's turn --------------------------------------------------------------------------
@@ -337,7 +339,10 @@ class ModelSide:
             self._report(call, dropped=dropped, summary=summary)
 
         if self._conversation.room < 2 * self._needed:
+            # Its beginning and its end have their places among the other work.
+            self._report(_nothing, after=self.done)
             yield from self._conversation.summarise(on_done)
+            self._report(_nothing, after=self.done)
 
     @property
     def _needed(self) -> int:
@@ -379,3 +384,7 @@ class ModelSide:
 
     def _report(self, call: Callable[[], None], **facts: Any) -> None:
         self._post(self.source, call, **facts)
+
+
+def _nothing() -> None:
+    """What a report leads to that is there for its place alone."""

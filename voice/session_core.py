@@ -131,8 +131,14 @@ class SessionCore:
         """Has something done on the model thread, after all that was ordered before; in the
         background or at leisure (see `voice.engine.Lane`) when there is time for it."""
         kind: str = work.__name__  # type: ignore[attr-defined]  # of a generator: its method's
+        if not background and not at_leisure:
+            work = self._counted(work)
         named = NamedWork(self.name_work(kind), work, self._set_source)
         self.lane.submit(named, background=background, at_leisure=at_leisure)
+
+    def _counted(self, work: Work[None]) -> Work[None]:
+        yield from work
+        self.model.done += 1
 
     def _set_source(self, name: str) -> None:
         self.model.source = name

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voice import cli
+from voice.opening import add_session_options
 from web.latency.cli import add_latency
 
 if TYPE_CHECKING:
@@ -50,78 +51,7 @@ def _add_serve(subparsers: Any) -> None:
         help="to listen on (default 127.0.0.1: this machine alone; 0.0.0.0: everyone with the key)",
     )
     parser.add_argument("--port", type=_port, default=8080, metavar="N", help="(default 8080)")
-    parser.add_argument(
-        "--tts",
-        default="espeak",
-        metavar="ENGINE",
-        help="speech engine, or none for written answers (default espeak)",
-    )
-    parser.add_argument("--voice", default="", metavar="NAME", help="that speaks unless asked")
-    parser.add_argument(
-        "--thinking", choices=("on", "off"), default="off", help="reason before answering"
-    )
-    parser.add_argument(
-        "--thinking-budget",
-        type=cli.positive,
-        metavar="N",
-        help="tokens of it, after which the model has to answer (default: no limit of its own)",
-    )
-    parser.add_argument(
-        "--turn-end",
-        choices=("auto", "silence", "reply"),
-        default="auto",
-        help="what tells that you have finished: silence alone, or also whether the model would "
-        "reply with nothing (default auto: as the model was trained)",
-    )
-    parser.add_argument(
-        "--speculation",
-        choices=("on", "off"),
-        default="on",
-        help="decode and speak a reply ahead at the first pause, and hold it until the turn is "
-        "over (default on)",
-    )
-    parser.add_argument(
-        "--context",
-        choices=("summarise", "drop"),
-        help="what becomes of the oldest turns when the model's context is full: a summary that it "
-        "writes itself, or nothing (default summarise, but drop for the built-in model, which has "
-        "not learnt to)",
-    )
-    parser.add_argument(
-        "--record",
-        type=Path,
-        metavar="DIR",
-        help="write each session into a folder there: sound both ways, all events and decisions; "
-        "parley replay goes through it again",
-    )
-    parser.add_argument("--instructions", default="", metavar="TEXT", help="what the model is told")
-    parser.add_argument(
-        "--tools",
-        choices=("on", "off"),
-        help="offer the time, the date, a timer and a calculator to the model (default on, but off "
-        "for the built-in model, which has not learnt to use them)",
-    )
-    parser.add_argument(
-        "--filler",
-        action="append",
-        metavar="TEXT",
-        help="what is said while a function takes long; repeatable, said in turn; '' for nothing",
-    )
-    parser.add_argument(
-        "--filler-ms",
-        type=cli.positive,
-        default=1200,
-        metavar="MS",
-        help="how long a function may run in silence (default 1200)",
-    )
-    parser.add_argument(
-        "--mcp",
-        action="append",
-        default=[],
-        metavar="SERVER",
-        help="an MCP server whose functions the model may call, too: a command line, or a URL; "
-        "repeatable (extra: mcp)",
-    )
+    add_session_options(parser)
     parser.add_argument(
         "--api-key",
         metavar="KEY",

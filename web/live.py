@@ -11,9 +11,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import TYPE_CHECKING
 
 from voice.commands import load_assistant
+from voice.opening import open_session_of, voices_of, warm_up
 from web.app import Server
 from web.realtime.voice_settings import VoiceDefaults
-from web.serve import open_session_of, voices_of, warm_up
 from web.settings import ServerInfo, ServerSettings
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from tests.web.scripted import ScriptedSession
 from voice.assistant import Assistant
 from voice.audio_file import read_audio
 from voice.engine import Engine
+from voice.opening import open_session_of
 from voice.resampling import Resampler
 from web.app import Server
 from web.media.aiortc_call import AiortcCall
 from web.media.processes import MediaProcesses
-from web.serve import SAMPLES, open_session_of, samples
+from web.serve import SAMPLES, samples
 from web.settings import ServerInfo, ServerSettings
 
 INFO = ServerInfo(model="builtin", note="A demonstration.", voices=("en-us",))

@@ -16,7 +16,7 @@ from voice.errors import VoiceError
 if TYPE_CHECKING:
     from voice.assistant import Assistant
     from voice.recording.files import Recording
-    from voice.recording.replay import Outcome
+    from voice.recording.outcome import Outcome
     from voice.session_settings import SessionSettings
     from voice.tts.synthesizer import Synthesizer, VoiceSettings
 

@@ -3,18 +3,11 @@
 What came in comes in again, in the same order, and everything between is computed anew: voice
 activity, decisions, tokens, sound. Only what the outside world said is taken from the recording:
 the results of tools, which have effects, and when a timer was over.
-
-A report is delivered where the recording has it. For it to be there by then, each thread's work is
-done as far ahead as the recording has reports of it; work that was cut off while it was under way
-is left where it stood, and ends like then at the next work that is wanted.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -24,14 +17,15 @@ from PIL import Image as images
 from streaming.events import SpeechAudio
 from streaming.vad import SAMPLING_RATE
 from voice.assistant import Assistant
-from voice.engine import Engine, Steps
 from voice.recording.codec import Json, Media, plain, restored
 from voice.recording.files import HEARD, Recording, RecordingError
+from voice.recording.outcome import Difference, Outcome
+from voice.recording.replay_engine import ReplayEngine
 from voice.session import Session
 from voice.session_events import SessionError
-from voice.session_observer import Beginning, Happening, Input, Report
+from voice.session_observer import Beginning, Happening, Input
 from voice.session_settings import SessionSettings
-from voice.tools import Remind, Tool
+from voice.tools import Tool
 from voice.tts.synthesizer import Synthesizer, VoiceSettings
 from voice.turn_end import open_judge
 
@@ -43,81 +37,6 @@ WISHES = frozenset(
     "configure commit clear create_response cancel_response truncate add_item delete_item "
     "close".split()
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """Where a replay first goes another way.
-
-    Attributes:
-        name: of what differs: a decision, an event, a report's source.
-        at: the sample of the microphone, 16 kHz.
-        recorded, replayed: what each of the two has there; None: nothing.
-    """
-
-    name: str
-    at: int
-    recorded: Json | None
-    replayed: Json | None
-
-    def __str__(self) -> str:
-        where = f"at {self.at / SAMPLING_RATE:.3f} s"
-        if self.recorded is None:
-            return f"{self.name} {where} is new: the recording has nothing there"
-        if self.replayed is None:
-            return f"{self.name} {where} is missing: the replay has nothing there"
-        theirs, ours = _told_apart(self.recorded, self.replayed)
-        return f"{self.name} {where}: the recording has {theirs}, the replay {ours}"
-
-
-@dataclass(slots=True, kw_only=True)
-class Outcome:
-    """What a replay has shown.
-
-    Attributes:
-        compared: how many of each kind were equal, up to the first difference.
-        tokens: of replies, among them.
-        seconds: of the microphone.
-        difference: the first; None: the replay equals the recording.
-    """
-
-    compared: Counter[str] = field(default_factory=Counter)
-    tokens: int = 0
-    seconds: float = 0.0
-    difference: Difference | None = None
-
-
-class _Tools(Executor):
-    """Runs nothing: what tools return and have said later comes from the recording."""
-
-    def __init__(self) -> None:
-        self.futures: list[Future[str]] = []
-        self.remind: Remind = lambda delay_s, words: None
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        _, self.remind = args
-        self.futures.append(Future())
-        return self.futures[-1]
-
-
-class _Engine(Engine):
-    """Keeps reports until the recording asks for them; timers are over when it says so."""
-
-    def __init__(
-        self, assistant: Assistant, open_voice: Callable[[VoiceSettings], Synthesizer] | None
-    ) -> None:
-        self.held = _Tools()
-        super().__init__(assistant, open_voice=open_voice, tool_executor=self.held)
-        self.reports: defaultdict[str, deque[Report]] = defaultdict(deque)
-        self.produced: Counter[str] = Counter()
-
-    def post(self, call: Callable[[], None]) -> None:
-        assert isinstance(call, Report), call
-        self.produced[call.source] += 1
-        self.reports[call.source].append(call)
-
-    def later(self, delay_s: float, call: Callable[[], None]) -> None:
-        self.post(call)
 
 
 class _Onlooker:
@@ -161,10 +80,8 @@ class Replay:
         self._position = 0
         self._states: Difference | None = None
         self._events = list(recording.events())
-        self._expected = Counter(
-            str(event.get("source")) for event in self._events if event.get("in") == "report"
-        )
-        self._engine = _Engine(assistant, open_voice)
+        reports = [event for event in self._events if event.get("in") == "report"]
+        self._engine = ReplayEngine(assistant, open_voice, reports)
         self._onlooker = _Onlooker()
         head = recording.session
         try:
@@ -222,7 +139,7 @@ class Replay:
 
     def _step(self, given: Json, happened: list[Json]) -> Difference | None:
         self._onlooker.seen = []
-        self._work_ahead()
+        self._engine.work_ahead()
         difference = self._take(given)
         if difference is None:
             difference = self._compare(happened)
@@ -266,10 +183,9 @@ class Replay:
 
     def _report(self, source: str, facts: Json) -> Difference | None:
         self._bring_in(source, facts)
-        waiting = self._engine.reports[source]
-        if not waiting:
+        report = self._engine.take(source)
+        if report is None:
             return self._difference(source, facts, None)
-        report = waiting.popleft()
         replayed = plain(report.facts)
         if replayed != facts:
             return self._difference(source, facts, replayed)
@@ -282,31 +198,11 @@ class Replay:
         """What the outside world said then, it says now."""
         kind, _, number = source.rpartition("-")
         if source == "remind":
-            self._engine.held.remind(float(facts["delay_s"]), str(facts["words"]))
+            self._engine.outside.remind(float(facts["delay_s"]), str(facts["words"]))
         elif kind == "tool" and number.isdigit():
-            futures = self._engine.held.futures
+            futures = self._engine.outside.futures
             if 0 < int(number) <= len(futures) and not futures[int(number) - 1].done():
                 futures[int(number) - 1].set_result(str(facts.get("result")))
-
-    # --- The threads' work ------------------------------------------------------------------------
-
-    def _work_ahead(self) -> None:
-        """Does all work of which the recording has reports that are not there yet."""
-        for lane in (*self._engine.model.lanes, *self._engine.speech.lanes):
-            for queue in (lane.work, lane.background):
-                while any(map(self._is_outstanding, queue)):
-                    steps = queue[0]
-                    try:
-                        next(steps)
-                    except StopIteration:
-                        queue.popleft()
-                    except Exception as error:  # as in `voice.engine.Worker.step`
-                        lane.close()
-                        lane.fail(error)
-
-    def _is_outstanding(self, steps: Steps) -> bool:
-        name = getattr(steps, "name", "")
-        return self._engine.produced[name] < self._expected[name]
 
     # --- Out --------------------------------------------------------------------------------------
 
@@ -354,15 +250,4 @@ def _tool(described: Mapping[str, Any]) -> Tool:
         parameters=function["parameters"],
         run=lambda **arguments: None,
         reminds=bool(described.get("reminds")),
-    )
-
-
-def _told_apart(recorded: Json, replayed: Json) -> tuple[str, str]:
-    """Both, as short as they can be told apart."""
-    if recorded.get("is") != replayed.get("is"):
-        return str(recorded.get("is")), str(replayed.get("is"))
-    keys = [key for key in {**recorded, **replayed} if recorded.get(key) != replayed.get(key)]
-    return (
-        ", ".join(f"{key}={recorded.get(key)!r}"[:200] for key in keys),
-        ", ".join(f"{key}={replayed.get(key)!r}"[:200] for key in keys),
     )

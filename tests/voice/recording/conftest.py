@@ -10,8 +10,9 @@ import pytest
 from tests.voice.talk import FAST, FRAME, SHORT, Call, CountingVoice, assistant, engine, script
 from voice.engine import Engine
 from voice.recording.files import Recording
+from voice.recording.outcome import Outcome
 from voice.recording.recorder import Recorder
-from voice.recording.replay import Outcome, Replay
+from voice.recording.replay import Replay
 from voice.session_settings import SessionSettings
 
 __all__ = ["assistant", "engine", "script"]
