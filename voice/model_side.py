@@ -338,9 +338,9 @@ class ModelSide:
             call = partial(self._on_trimmed, dropped, summary)
             self._report(call, dropped=dropped, summary=summary)
 
+        # Its beginning and its end have their places among the other work.
+        self._report(_nothing, after=self.done)
         if self._conversation.room < 2 * self._needed:
-            # Its beginning and its end have their places among the other work.
-            self._report(_nothing, after=self.done)
             yield from self._conversation.summarise(on_done)
             self._report(_nothing, after=self.done)
 
