@@ -26,6 +26,7 @@ from web.metrics import CONTENT_TYPE, Metrics
 from web.realtime.config import SessionConfig, updated
 from web.realtime.connection import OpenSession
 from web.realtime.errors import ProtocolError, from_validation
+from web.realtime.json_text import parse_json
 from web.realtime.voice_settings import VoiceDefaults
 from web.sessions import Sessions
 from web.settings import MAX_REQUEST_BYTES, ServerInfo, ServerSettings
@@ -176,7 +177,7 @@ class Server:
     async def _create_secret(self, request: web.Request) -> web.Response:
         self._gate.admit_owner(_visitor(request))
         try:
-            body = await request.json() if request.can_read_body else {}
+            body = await request.json(loads=parse_json) if request.can_read_body else {}
             wanted = _SecretRequest.model_validate(body)
         except ValidationError as error:
             raise from_validation(error) from error

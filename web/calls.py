@@ -13,6 +13,7 @@ from web.metrics import Metrics
 from web.realtime.config import SessionConfig, updated
 from web.realtime.connection import RealtimeConnection, Transport
 from web.realtime.errors import ProtocolError
+from web.realtime.json_text import parse_json
 from web.realtime.server_events import Json
 from web.sessions import Sessions
 from web.settings import ServerSettings
@@ -166,8 +167,8 @@ def parse_session(text: str) -> Json:
         ProtocolError: it is none.
     """
     try:
-        session = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        session = parse_json(text)
+    except ValueError as error:
         raise ProtocolError("invalid_json", f"session is no JSON: {error}", "session") from error
     if not isinstance(session, dict):
         raise ProtocolError("invalid_type", "session must be an object", "session")

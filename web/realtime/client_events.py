@@ -3,12 +3,12 @@
 Fields that are not known are ignored: clients of later versions send more.
 """
 
-import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from web.realtime.errors import ProtocolError, from_validation
+from web.realtime.json_text import parse_json
 
 
 class Checked(BaseModel):
@@ -125,8 +125,8 @@ def parse_client_event(message: str) -> ClientEvent:
             see `event_id_of`.
     """
     try:
-        fields = json.loads(message)
-    except (ValueError, RecursionError) as error:
+        fields = parse_json(message)
+    except ValueError as error:
         raise ProtocolError("invalid_json", f"the message is no JSON: {error}") from error
     if not isinstance(fields, dict):
         raise ProtocolError("invalid_event", "the message must be a JSON object with a type")
@@ -147,8 +147,8 @@ def parse_client_event(message: str) -> ClientEvent:
 def event_id_of(message: str) -> str | None:
     """The client's id of an event that could not be parsed, if it has one."""
     try:
-        fields = json.loads(message)
-    except (ValueError, RecursionError):
+        fields = parse_json(message)
+    except ValueError:
         return None
     event_id = fields.get("event_id") if isinstance(fields, dict) else None
     return event_id if isinstance(event_id, str) and len(event_id) <= 512 else None

@@ -74,3 +74,12 @@ def test_any_text_is_an_event_or_a_protocol_error(message):
 def test_id_of_a_malformed_event_is_found():
     assert event_id_of('{"event_id": "e9", "type": "nonsense"}') == "e9"
     assert event_id_of('{"event_id": 9}') is None
+
+
+def test_event_with_half_a_character_is_refused():
+    """Nothing that holds one can be sent back."""
+    for text in ('{"type": "response.create", "event_id": "\\ud800"}', '{"type": "\\ud83d"}'):
+        with pytest.raises(ProtocolError) as caught:
+            parse_client_event(text)
+        assert caught.value.code == "invalid_json"
+        assert event_id_of(text) is None
