@@ -25,7 +25,7 @@ def as_samples(waveform: Tensor | np.ndarray, *, sampling_rate: int, expected_ra
             f"audio at {sampling_rate} Hz, but Parley hears {expected_rate} Hz; resample it first, "
             "for example with voice.audio_file"
         )
-    samples = torch.from_numpy(waveform) if isinstance(waveform, np.ndarray) else waveform
+    samples = _shared(waveform) if isinstance(waveform, np.ndarray) else waveform
     if not isinstance(samples, Tensor):
         raise ValueError(
             f"audio must be a torch.Tensor or a NumPy array, got {type(waveform).__name__}"
@@ -49,3 +49,12 @@ def as_samples(waveform: Tensor | np.ndarray, *, sampling_rate: int, expected_ra
             "scale (32768 for 16 bits)"
         )
     return samples.detach()
+
+
+def _shared(waveform: np.ndarray) -> Tensor:
+    try:
+        return torch.from_numpy(waveform)
+    except TypeError as error:  # objects, texts, dates: torch has no such types
+        raise ValueError(
+            f"audio must be float32 within [−1, 1], got {waveform.dtype}; convert it as float32"
+        ) from error

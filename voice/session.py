@@ -133,12 +133,12 @@ class Session(ClientWishes):
             SessionError: no audio of that kind, or too much at once; nothing was heard.
         """
         self._require_open()
-        if len(samples) > MAX_HEAR_S * SAMPLING_RATE:
-            raise SessionError("audio_too_long", f"send at most {MAX_HEAR_S} s of audio at once")
         try:
             as_samples(samples, sampling_rate=SAMPLING_RATE, expected_rate=SAMPLING_RATE)
         except ValueError as error:
             raise SessionError("invalid_audio", str(error)) from error
+        if len(samples) > MAX_HEAR_S * SAMPLING_RATE:
+            raise SessionError("audio_too_long", f"send at most {MAX_HEAR_S} s of audio at once")
         with self._core.outside(Heard(samples=samples)):
             # What a window leads to is done before the next is heard, however much comes at once.
             for start in range(0, len(samples), WINDOW_SAMPLES):

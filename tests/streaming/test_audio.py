@@ -21,6 +21,9 @@ def check(waveform: object, sampling_rate: int = 16000) -> torch.Tensor:
         (torch.zeros(2, 160), "mono.*average"),
         (torch.tensor(0.0), "mono"),
         ([0.0, 0.1], "torch.Tensor or a NumPy array"),
+        (np.array(["a"]), "<U1.*convert"),
+        (np.array([None]), "object.*convert"),
+        (np.zeros(9, "M8[s]"), "datetime64.*convert"),
     ],
 )
 def test_audio_of_another_kind_names_the_remedy(waveform: object, remedy: str) -> None:
