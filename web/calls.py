@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from web.limits import TokenBucket
 from web.media.interface import CallHandlers, MediaCall, MediaError, OpenCall
@@ -151,7 +152,7 @@ async def read_call_request(
         async for part in await request.multipart():
             if isinstance(part, BodyPartReader) and part.name in ("sdp", "session"):
                 parts[part.name] = _text(bytes(await part.read()), part.name)
-    except ValueError as error:
+    except (ValueError, RuntimeError, HttpProcessingError) as error:
         raise ProtocolError("invalid_value", f"the form is malformed: {error}") from error
     if "sdp" not in parts:
         raise ProtocolError("missing_required_parameter", "the form has no part sdp", "sdp")

@@ -253,6 +253,7 @@ def test_call_is_answered_as_raw_sdp_and_as_a_form():
         ("application/json", b"{}", "unsupported_content_type"),
         ("multipart/form-data; boundary=b", b"--b--\r\n", "missing_required_parameter"),
         ("multipart/form-data", b"", "invalid_value"),
+        ("multipart/form-data; boundary=b", b"--b\r\nA: \0\r\n\r\na\r\n--b--\r\n", "invalid_value"),
     ],
 )
 def test_call_that_cannot_be_is_refused_and_leaves_nothing(content_type, body, code):
