@@ -2,7 +2,7 @@
 
 aiortc's own path for received audio costs 80 ms always and 280 ms after one lost packet, and fills
 nothing in. So its jitter buffer is replaced by a tap that takes each packet to `InboundAudio` and
-gives the library nothing to decode; a test holds the name of that private attribute. Sent audio is
+gives the library nothing to decode; tests hold the names of the private attributes. Sent audio is
 encoded here, so that the library neither resamples nor measures it.
 
 aioice below it ends a call after six checks in a row of which a packet was lost, each sent once:
@@ -49,6 +49,8 @@ MAX_WAITING_BYTES = 4 << 20
 """Of messages that the peer has not read; beyond, it never will."""
 
 JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+DTLS_TRANSPORTS = "_RTCPeerConnection__dtlsTransports"
+ICE_TRANSPORTS = "_RTCPeerConnection__iceTransports"
 
 _TIME_BASE = fractions.Fraction(1, OPUS_RATE_HZ)
 _CLOSE_TIMEOUT_S = 5.0
@@ -203,8 +205,18 @@ class AiortcCall:
                 await self._connection.close()
         except TimeoutError:
             log.warning("a connection did not close within %.0f s", _CLOSE_TIMEOUT_S)
+        except Exception as error:  # of a connection that hostile SDP has left half made
+            log.info("a connection failed to close in aiortc: %r", error)
+            await self._free()
         self._waiting.clear()
         self._handlers.closed(reason, None)
+
+    async def _free(self) -> None:
+        """Ends what aiortc has left open where its own `close` has failed."""
+        for transports in (DTLS_TRANSPORTS, ICE_TRANSPORTS):
+            for transport in list(getattr(self._connection, transports)):
+                await transport.stop()
+        self._connection.remove_all_listeners()
 
 
 class _SpeechTrack(MediaStreamTrack):

@@ -19,7 +19,7 @@ from tests.web.media.network import (
     until,
 )
 from tests.web.media.peer import Handlers, check_sound_and_messages_go_both_ways
-from web.media.aiortc_call import JITTER_BUFFER, AiortcCall
+from web.media.aiortc_call import DTLS_TRANSPORTS, ICE_TRANSPORTS, JITTER_BUFFER, AiortcCall
 from web.media.interface import MediaSettings, OfferError
 
 
@@ -114,6 +114,30 @@ def test_spoilt_offer_is_refused_or_answered_and_leaves_nothing_behind(spoil):
         await served.close()
         await asyncio.sleep(0)
         assert threading.active_count() <= before + 1  # the executor's
+
+    asyncio.run(answer())
+
+
+def test_call_that_aiortc_cannot_close_is_freed_all_the_same(monkeypatch):
+    """Its `close` stops at the first part that was never made."""
+
+    async def fail() -> None:
+        raise AttributeError("'NoneType' object has no attribute 'stop'")
+
+    async def answer() -> None:
+        served, handlers = call()
+        peer = new_peer()
+        peer.addTransceiver("audio")
+        await served.answer(await offer_of(peer))
+        await peer.close()
+        connection = served._connection
+        monkeypatch.setattr(connection, "close", fail)
+        await served.close("done")
+        assert handlers.reasons == ["done"]
+        (dtls,) = getattr(connection, DTLS_TRANSPORTS)
+        (ice,) = getattr(connection, ICE_TRANSPORTS)
+        assert ice.state == "closed"
+        assert dtls.state in ("new", "closed")
 
     asyncio.run(answer())
 

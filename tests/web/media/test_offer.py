@@ -36,9 +36,27 @@ def test_local_names_are_taken_out_and_nothing_else():
         (OFFER + "m=video 9 UDP/TLS/RTP/SAVPF 96\n" * 20, "media sections"),
         (OFFER + "a=candidate:1 1 udp 1 10.0.0.1 1 typ host\n" * 99, "candidates"),
         (OFFER + "a=x\0\n", "null"),
+        (OFFER.replace("t=0 0", "t=0 0\na=group:BUNDLE 0 9"), "bundles '0, 9'"),
+        (OFFER + "a=mid:0\na=mid:1\n", "a=mid"),
+        (OFFER + "a=mid:0\nm=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:0\n", "a=mid"),
+        (OFFER + "m=text 9 RTP/AVP 98\n", "'m=text 9 RTP/AVP 98' is no section"),
+        (OFFER + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\n", "fingerprint"),
         (OFFER + "a" * MAX_OFFER_BYTES, "KiB"),
     ],
 )
 def test_offer_that_cannot_be_a_call_is_refused(offer, message):
     with pytest.raises(OfferError, match=message):
         prepare_offer(offer)
+
+
+def test_fingerprint_of_the_session_is_every_sections():
+    whole = OFFER.replace("a=fingerprint:sha-256 AA:BB\n", "")
+    whole = whole.replace("t=0 0\n", "t=0 0\na=fingerprint:sha-256 AA:BB\na=group:BUNDLE 0 1\n")
+    data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=mid:1\n"
+    assert prepare_offer(whole + "a=mid:0\n" + data).endswith("a=mid:1\r\n")
+
+
+def test_section_on_the_transport_of_another_needs_no_fingerprint():
+    bundled = OFFER.replace("t=0 0\n", "t=0 0\na=group:BUNDLE 0 1\n") + "a=mid:0\n"
+    data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=mid:1\n"
+    assert prepare_offer(bundled + data).endswith("a=mid:1\r\n")
