@@ -15,6 +15,8 @@ hypothesis.settings.load_profile("parley")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that take long, too")
+    parser.addoption("--fuzz", type=int, metavar="N", help="inputs that tests/fuzz tries in all")
+    parser.addoption("--fuzz-seed", type=int, metavar="N", help="of an earlier run, to repeat it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
