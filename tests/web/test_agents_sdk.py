@@ -10,21 +10,39 @@ import sys
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aiohttp import web
 from playwright.async_api import async_playwright
 
+from tests.speech import speak
 from tests.web.browser import CHROMIUM, TIMEOUT_MS, arguments_of, microphone
 from tests.web.served import question, serving_model
 from voice.assistant import Assistant
+from voice.tts.synthesizer import open_synthesizer
 
 PACKAGE = "@openai/agents-realtime@0.20.0"
 BUNDLE = "package/dist/bundle/openai-realtime-agents.umd.js"
 
+BETWEEN_S = 15.0
+"""Silence after the first question, in which it is answered and the answer interrupted."""
+
 TALK = """async ([address, key]) => {
-  const { RealtimeAgent, RealtimeSession, OpenAIRealtimeWebRTC } = OpenAIAgentsRealtime;
+  const { RealtimeAgent, RealtimeSession, OpenAIRealtimeWebRTC, tool } = OpenAIAgentsRealtime;
   const transport = new OpenAIRealtimeWebRTC({ baseUrl: `${address}/v1/realtime/calls` });
-  const agent = new RealtimeAgent({ name: "test", instructions: "" });
+  window.calls = [];
+  const weather = tool({
+    name: "get_weather",
+    description: "The weather of a city.",
+    parameters: {
+      type: "object",
+      properties: { city: { type: "string" } },
+      required: ["city"],
+      additionalProperties: false,
+    },
+    execute: async (given) => { calls.push(given); return "21 degrees, sunny"; },
+  });
+  const agent = new RealtimeAgent({ name: "test", instructions: "", tools: [weather] });
   window.session = new RealtimeSession(agent, { transport, model: "gpt-realtime" });
   window.errors = [];
   window.events = [];
@@ -35,6 +53,9 @@ TALK = """async ([address, key]) => {
 
 TRANSCRIPTS = """() => session.history.filter((item) => item.role === "assistant")
   .map((item) => item.content.map((part) => part.transcript ?? "").join("")).join("|")"""
+
+IS_SILENT = """() => events.lastIndexOf("output_audio_buffer.started") <
+  events.lastIndexOf("output_audio_buffer.stopped")"""
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +78,16 @@ def bundle(request: pytest.FixtureRequest) -> Path:
     pytest.skip(reason)
 
 
-def test_agents_sdk_holds_a_spoken_conversation(builtin, bundle, tmp_path):
+def test_agents_sdk_holds_a_spoken_conversation_with_a_call(builtin, bundle, tmp_path):
     asyncio.run(conversation(builtin, bundle, tmp_path))
 
 
 async def conversation(assistant: Assistant, bundle: Path, directory: Path) -> None:
     other_site, origin = await serve_page(bundle)
-    spoken = microphone(directory, question("capital_of_france", 30.0))
+    with open_synthesizer("espeak") as synthesizer:
+        weather = speak("what is the weather in paris", synthesizer, voice="en-us+f5").samples
+    silence = np.zeros(60 * 16_000, np.float32)
+    spoken = microphone(directory, question("capital_of_france", BETWEEN_S), weather, silence)
     async with (
         serving_model(assistant, allowed_origins=(origin,)) as server,
         async_playwright() as playwright,
@@ -83,6 +107,10 @@ async def conversation(assistant: Assistant, bundle: Path, directory: Path) -> N
         await page.wait_for_function("() => events.includes('output_audio_buffer.started')")
         await page.evaluate("() => session.interrupt()")
         await page.wait_for_function("() => events.includes('output_audio_buffer.cleared')")
+        # The microphone goes on to its second question.
+        await page.wait_for_function(f"({TRANSCRIPTS})().includes('21 degrees and sunny')")
+        assert await page.evaluate("calls") == [{"city": "Paris"}]
+        await page.wait_for_function(IS_SILENT)
         await page.evaluate("() => session.sendMessage('what is two plus three')")
         await page.wait_for_function(f"({TRANSCRIPTS})().includes('five')")
         assert await page.evaluate("errors") == []

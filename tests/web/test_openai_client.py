@@ -5,20 +5,27 @@ Sound is sent as fast as it goes: the session's time is the samples it has heard
 
 import asyncio
 import base64
+import json
 from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
 from openai import AsyncOpenAI
 
+from tests.speech import speak
 from tests.web.served import base64_pieces, question, serving_model
 from voice.assistant import Assistant
+from voice.tts.synthesizer import open_synthesizer
 
 TOOL = {
     "type": "function",
     "name": "get_weather",
     "description": "The weather of a city.",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
 }
 
 
@@ -104,6 +111,36 @@ async def spoken_conversation(assistant: Assistant) -> None:
         assert events[-1].response.usage.input_token_details.cached_tokens > 20
 
 
+def test_spoken_question_makes_the_model_call_the_client_s_function(builtin):
+    asyncio.run(spoken_call(builtin))
+
+
+async def spoken_call(assistant: Assistant) -> None:
+    with open_synthesizer("espeak") as synthesizer:
+        weather = speak("what is the weather in paris", synthesizer, voice="en-us+f5").samples
+    async with conversation(assistant) as connection:
+        await connection.session.update(session={"type": "realtime", "tools": [TOOL]})
+        await until(connection, "session.updated")
+        await say(connection, question("capital_of_france"))
+        assert "Paris" in spoken(await until(connection, "response.done"))[0]
+
+        await say(connection, np.concatenate([weather, np.zeros(16_000, np.float32)]))
+        (call,) = (await until(connection, "response.done"))[-1].response.output
+        assert (call.type, call.name) == ("function_call", "get_weather")
+        assert json.loads(call.arguments) == {"city": "Paris"}
+
+        result = {
+            "type": "function_call_output",
+            "call_id": call.call_id,
+            "output": "21 degrees, sunny",
+        }
+        await connection.conversation.item.create(item=result)
+        await connection.response.create()
+        text, sound = spoken(await until(connection, "response.done"))
+        assert text.strip() == "It is 21 degrees and sunny."
+        assert np.abs(sound).max() > 0.05
+
+
 def test_turns_by_hand_in_writing_with_a_function(builtin):
     asyncio.run(turns_by_hand(builtin))
 
@@ -130,7 +167,7 @@ async def turns_by_hand(assistant: Assistant) -> None:
         assert events[-1].response.output[0].content[0].text
         assert not [event for event in events if event.type == "response.output_audio.delta"]
 
-        # The built-in model calls no functions yet: the call is put into the history by hand.
+        # A call of an earlier conversation, put into the history by hand.
         for item in (
             {"type": "function_call", "name": "get_weather", "arguments": "{}", "call_id": "c1"},
             {"type": "function_call_output", "call_id": "c1", "output": "sunny"},

@@ -6,7 +6,6 @@ import sys
 from common import (
     INSTRUCTIONS,
     RATE_HZ,
-    RESULT,
     WEATHER,
     Answer,
     Microphone,
@@ -89,7 +88,7 @@ async def main() -> None:
 
     async def get_weather(params) -> None:
         report.calls.append(dict(params.arguments))
-        await params.result_callback({"weather": RESULT})
+        await params.result_callback({"temperature": 21, "condition": "sunny"})
 
     city = {"city": {"type": "string"}}
     tool = FunctionSchema("get_weather", WEATHER, city, ["city"], handler=get_weather)
