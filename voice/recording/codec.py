@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import numpy as np
 from PIL.Image import Image
+from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
 from streaming.encoder import StreamSettings
 from streaming.turn_settings import TurnMode, TurnSettings
@@ -109,6 +111,36 @@ def restored(value: Any, load: Callable[[str], Media]) -> Any:
         if issubclass(kind, Enum):
             return kind(inner[_VALUE])
         # JSON has no tuples, and the dataclasses hold no lists themselves.
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in inner.items()})
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in inner.items()}
+        check_types(kind, given)
+        return kind(**given)
     except (TypeError, ValueError, KeyError) as error:
         raise RecordingError(f"the recording holds a {name} that cannot be: {error}") from error
+
+
+def check_types(annotated: Any, given: Mapping[str, Any]) -> None:
+    """Holds values against the annotations of a dataclass's fields or a function's parameters.
+
+    Raises:
+        ValueError: a value of another type.
+    """
+    wanted = _adapters(annotated)
+    for name, value in given.items():
+        if name in wanted:
+            try:
+                wanted[name].validate_python(value)
+            except ValidationError as error:
+                raise ValueError(f"{name}: {error.errors()[0]['msg']}") from error
+
+
+@cache
+def _adapters(annotated: Any) -> Mapping[str, TypeAdapter[Any]]:
+    hints = get_type_hints(annotated)
+    return {name: _adapter(hint) for name, hint in hints.items() if name != "return"}
+
+
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    if is_dataclass(hint):  # its own fields were looked at when it was made
+        instance: Any = Annotated[hint, InstanceOf()]
+        return TypeAdapter(instance)
+    return TypeAdapter(hint, config=ConfigDict(strict=True, arbitrary_types_allowed=True))

@@ -28,6 +28,7 @@ class ReplayDiffers(VoiceError):
 def replay(options: argparse.Namespace) -> None:
     """`parley replay`."""
     from voice.recording.files import Recording, find_recordings
+    from voice.recording.lines import check_head
     from voice.recording.replay import Replay
     from voice.recording.setup import differences, setup
 
@@ -36,6 +37,7 @@ def replay(options: argparse.Namespace) -> None:
     loaded: dict[str, Assistant] = {}
     different = 0
     for recording in recordings:
+        check_head(recording.session)
         model = options.model or str(recording.session.get("model", "builtin"))
         if model not in loaded:
             loaded.clear()

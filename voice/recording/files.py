@@ -121,8 +121,8 @@ class Recording:
         try:
             self.session: dict[str, Any] = json.loads((folder / SESSION).read_text("utf-8"))
             version = self.session["format"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RecordingError(f"{folder} is no recording of a session: {error}") from error
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RecordingError(f"{folder} is no recording of a session: {error!r}") from error
         if version != FORMAT:
             raise RecordingError(
                 f"{folder} has format {version!r}; this version of Parley reads format {FORMAT}"
@@ -134,12 +134,12 @@ class Recording:
         Raises:
             RecordingError: a line that is none.
         """
-        with (self.folder / EVENTS).open(encoding="utf-8") as lines:
+        with self.path(EVENTS).open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                if not line.endswith("\n"):
+                if not line.endswith(b"\n"):
                     return
                 try:
-                    event = json.loads(line)
+                    event = json.loads(line.decode("utf-8"))
                 except (ValueError, RecursionError) as error:
                     raise RecordingError(f"{EVENTS}, line {number}: no JSON: {error}") from error
                 if not isinstance(event, dict) or not ({"in", "at"} & set(event)):
@@ -157,7 +157,11 @@ class Recording:
             RecordingError: it would be elsewhere, or is not there.
         """
         path = self.folder / name
-        if path.parent != self.folder or not path.is_file():
+        try:
+            is_there = path.parent == self.folder and path.is_file()
+        except OSError:  # no name that a file can have
+            is_there = False
+        if not is_there:
             raise RecordingError(f"the recording {self.folder} has no file {name!r}")
         return path
 

@@ -7,6 +7,7 @@ the results of tools, which have effects, and when a timer was over.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -17,8 +18,9 @@ from PIL import Image as images
 from streaming.events import SpeechAudio
 from streaming.vad import SAMPLING_RATE
 from voice.assistant import Assistant
-from voice.recording.codec import Json, Media, plain, restored
-from voice.recording.files import HEARD, Recording, RecordingError
+from voice.recording.codec import Json, Media, check_types, plain, restored
+from voice.recording.files import EVENTS, HEARD, SESSION, Recording, RecordingError
+from voice.recording.lines import check_head, check_line
 from voice.recording.outcome import Difference, Outcome
 from voice.recording.replay_engine import ReplayEngine
 from voice.session import Session
@@ -76,10 +78,14 @@ class Replay:
     ) -> None:
         self.outcome = Outcome()
         self._recording, self._change = recording, change
+        check_head(recording.session)
         self._heard = recording.sound(HEARD, SAMPLING_RATE)
         self._position = 0
         self._states: Difference | None = None
-        self._events = list(recording.events())
+        self._events = []
+        for number, event in enumerate(recording.events(), start=1):
+            check_line(event, f"{EVENTS}, line {number}")
+            self._events.append(event)
         reports = [event for event in self._events if event.get("in") == "report"]
         self._engine = ReplayEngine(assistant, open_voice, reports)
         self._onlooker = _Onlooker()
@@ -88,16 +94,16 @@ class Replay:
             self._session = Session(
                 self._engine,
                 lambda event: None,
-                settings=change(self._restored(head["settings"])),
+                settings=change(self._settings(head["settings"])),
                 playback="pushed" if head["is_pushed"] else "pulled",
                 tools=[_tool(each) for each in head["tools"]],
                 judge=open_judge(assistant, head.get("turn_end", "auto")),
                 observer=self._onlooker,
                 seed=head["seed"],
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise RecordingError(
-                f"{recording.folder} says nothing of use about its session: {error!r}"
+                f"{recording.folder} was opened as no session can be: {error}"
             ) from error
 
     def run(self) -> Outcome:
@@ -176,10 +182,13 @@ class Replay:
         given = {key: self._restored(value) for key, value in arguments.items()}
         if name == "configure" and isinstance(given.get("settings"), SessionSettings):
             given["settings"] = self._change(given["settings"])
+        method = getattr(self._session, name)
         try:
-            getattr(self._session, name)(**given)
-        except TypeError as error:
+            inspect.signature(method).bind(**given)
+            check_types(method, given)
+        except (TypeError, ValueError) as error:
             raise RecordingError(f"the recording holds a wish that cannot be: {error}") from error
+        method(**given)
 
     def _report(self, source: str, facts: Json) -> Difference | None:
         self._bring_in(source, facts)
@@ -227,14 +236,23 @@ class Replay:
         at = (replayed or recorded or {}).get("at", self._position)
         return Difference(name=name, at=int(at), recorded=recorded, replayed=replayed)
 
+    def _settings(self, value: Any) -> SessionSettings:
+        settings = self._restored(value)
+        if not isinstance(settings, SessionSettings):
+            raise RecordingError(f"{SESSION} has no settings of a session")
+        return settings
+
     def _restored(self, value: Any) -> Any:
         return restored(value, self._load)
 
     def _load(self, name: str) -> Media:
         path = self._recording.path(name)
         if path.suffix == ".png":
-            with images.open(path) as picture:
-                return picture.convert("RGB")
+            try:
+                with images.open(path) as picture:
+                    return picture.convert("RGB")
+            except (OSError, SyntaxError, ValueError, images.DecompressionBombError) as error:
+                raise RecordingError(f"{path} is no picture: {error}") from error
         return self._recording.sound(name, SAMPLING_RATE)
 
 

@@ -148,12 +148,81 @@ def test_recordings_are_found_one_by_one_and_in_a_folder(recorded, tmp_path):
         ("events.jsonl", '{"in": "wish", "name": "truncate", "arguments": {}}\n', "cannot be"),
         ("events.jsonl", '{"in": "magic"}\n', "unknown input"),
         ("heard.wav", "RIFF", "too short"),
+        ("session.json", "[" * 100_000, "no recording of a session"),
+        ("events.jsonl", '{"in": "silence"}\n', "line 1.*samples"),
+        ("events.jsonl", '{"in": "sound", "samples": -1}\n', "line 1.*samples"),
+        ("events.jsonl", '{"in": "read", "samples": 1000000000000}\n', "line 1.*samples"),
+        ("events.jsonl", '{"in": "report", "source": "remind", "facts": {}}\n', "delay_s"),
+        ("events.jsonl", '{"in": "report", "source": "a", "facts": {"after": "b"}}\n', "after"),
+        ("events.jsonl", '{"at": "soon"}\n', "line 1: at is no sample"),
+        ("events.jsonl", "[" * 100_000 + "\n", "line 1: no JSON"),
     ],
 )
 def test_damaged_recording_is_refused_with_the_reason(recorded, replay, name, text, reason):
     folder = recorded().end().folder
     (folder / name).write_text(text)
     with pytest.raises(RecordingError, match=reason):
+        replay(Recording(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"seed": "seven"}, "seed"),
+        ({"is_pushed": 1}, "is_pushed"),
+        ({"tools": [{"function": {"name": "a"}}]}, "tools.0.function.description"),
+        ({"settings": {}}, "no settings of a session"),
+        ({"settings": {"is": "SessionSettings", "instructions": 5}}, "instructions"),
+        ({"settings": {"is": "SessionSettings", "reply": {"is": "Item"}}}, "reply"),
+        ({"settings": {"is": "ReplySettings", "max_new_tokens": "9"}}, "max_new_tokens: .*integer"),
+        ({"machine": {"device": "toaster"}}, "machine.device"),
+        ({"machine": {"threads": 10**9}}, "machine.threads"),
+        ({"turn_end": "whenever"}, "turn_end"),
+    ],
+)
+def test_recording_of_no_session_that_can_be_is_refused(recorded, replay, change, reason):
+    folder = recorded().end().folder
+    session = json.loads((folder / "session.json").read_text())
+    (folder / "session.json").write_text(json.dumps(session | change))
+    with pytest.raises(RecordingError, match=reason):
+        replay(Recording(folder))
+
+
+def test_events_that_are_no_text_or_no_file_are_refused(recorded, replay):
+    folder = recorded().end().folder
+    (folder / "events.jsonl").write_bytes(b'{"in": "\xff"}\n')
+    with pytest.raises(RecordingError, match="line 1: no JSON"):
+        replay(Recording(folder))
+    (folder / "events.jsonl").unlink()
+    with pytest.raises(RecordingError, match="has no file"):
+        replay(Recording(folder))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"item_id": 5, "audio_end_ms": 1}, "item_id: .*string"),
+        ({"item_id": "a", "audio_end_ms": "1"}, "audio_end_ms: .*integer"),
+        ({"item_id": "a", "audio_end_ms": 1, "more": 1}, "more"),
+    ],
+)
+def test_wish_of_another_kind_is_refused(recorded, replay, arguments, reason):
+    folder = recorded().end().folder
+    wish = {"in": "wish", "name": "truncate", "arguments": arguments}
+    (folder / "events.jsonl").write_text(json.dumps(wish) + "\n")
+    with pytest.raises(RecordingError, match=reason):
+        replay(Recording(folder))
+
+
+@pytest.mark.parametrize("name", ["attachment-1.png", "a" * 5000])
+def test_attachment_that_is_no_picture_is_refused(recorded, replay, name):
+    folder = recorded().end().folder
+    (folder / "attachment-1.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    part = {"is": "Content", "kind": "input_image", "image": {"file": name}}
+    item = {"is": "Item", "role": "user", "content": [part]}
+    wish = {"in": "wish", "name": "add_item", "arguments": {"item": item}}
+    (folder / "events.jsonl").write_text(json.dumps(wish) + "\n")
+    with pytest.raises(RecordingError, match=r"no picture|has no file"):
         replay(Recording(folder))
 
 
