@@ -14,15 +14,15 @@ NORMAL, SLOW = 700, 100_000
 """Inputs in all, if `--fuzz` does not say how many."""
 
 SHARES = {
-    "events": 0.45,
+    "events": 0.55,
     "events by WebSocket": 0.05,
     "events to a model": 0.05,
-    "SDP offers": 0.10,
+    "SDP offers": 0.06,
     "sound": 0.10,
     "sound in events": 0.05,
     "RTP packets": 0.04,
-    "sound files": 0.08,
-    "recordings": 0.08,
+    "sound files": 0.07,
+    "recordings": 0.03,
 }
 """Of the inputs, per target."""
 

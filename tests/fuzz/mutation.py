@@ -1,5 +1,6 @@
 """What happens to good inputs: parts of them go, double, change places, or become something odd."""
 
+import copy
 import json
 import math
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ def mutate(draw: Draw, value: Any, others: st.SearchStrategy[Any] = odd_values) 
             if place in other if isinstance(other, dict) else place < len(other):
                 container[key] = json.loads(json.dumps(other[place]))
         case _:
-            container[key] = draw(others)
+            container[key] = copy.deepcopy(draw(others))
 
 
 def as_json(value: Any, *, is_ascii: bool = True) -> str:
