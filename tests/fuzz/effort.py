@@ -26,6 +26,9 @@ SHARES = {
 }
 """Of the inputs, per target."""
 
+ROUND = 200
+"""Batches that hypothesis chooses together; it remembers every choice of them."""
+
 CPU_LIMIT_S = 30
 """That a batch of inputs may take of the processor; nothing here takes a tenth of it."""
 
@@ -73,17 +76,19 @@ class Effort:
             self.tried[target] += len(chosen)
 
         batch = min(batch, self.wanted[target])
-        run = given(st.lists(inputs, min_size=batch, max_size=batch))(example)
-        run = settings(
-            max_examples=-(-self.wanted[target] // batch),
-            derandomize=self.start is None,
-            database=None,
-            phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
-            suppress_health_check=list(HealthCheck),
-        )(run)
-        if self.start is not None:
-            run = seed(self.start)(run)
-        run()
+        batches = -(-self.wanted[target] // batch)
+        for number, first in enumerate(range(0, batches, ROUND)):
+            run = given(st.lists(inputs, min_size=batch, max_size=batch))(example)
+            is_fixed = self.start is None and number == 0
+            run = settings(
+                max_examples=min(ROUND, batches - first),
+                derandomize=is_fixed,
+                database=None,
+                phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
+                suppress_health_check=list(HealthCheck),
+            )(run)
+            run = run if is_fixed else seed((self.start or 0) + number)(run)
+            run()
         assert self.tried[target] >= self.wanted[target], "too few inputs could be found"
 
     def lines(self) -> list[str]:
