@@ -11,11 +11,7 @@ class Resampler:
 
     def __init__(self, source_rate: int, rate: int) -> None:
         self._source_rate, self._rate = source_rate, rate
-        self._resampler = (
-            None
-            if source_rate == rate
-            else av.AudioResampler(format="flt", layout="mono", rate=rate)
-        )
+        self._resampler = self._new()
 
     def feed(self, samples: np.ndarray) -> np.ndarray:
         """Returns what is certain so far; the last millisecond waits for what comes next."""
@@ -28,11 +24,20 @@ class Resampler:
 
     def flush(self) -> np.ndarray:
         """Returns the rest; the next `feed` begins a new stream."""
-        return np.zeros(0, np.float32) if self._resampler is None else self._collect(None)
+        if self._resampler is None:
+            return np.zeros(0, np.float32)
+        rest = self._collect(None)
+        self._resampler = self._new()  # one that was flushed takes nothing any more
+        return rest
 
     def scale(self, sample: int) -> int:
         """Where a sample of the input is in the output."""
         return sample * self._rate // self._source_rate
+
+    def _new(self) -> av.AudioResampler | None:
+        if self._source_rate == self._rate:
+            return None
+        return av.AudioResampler(format="flt", layout="mono", rate=self._rate)
 
     def _collect(self, frame: av.AudioFrame | None) -> np.ndarray:
         assert self._resampler is not None

@@ -200,3 +200,12 @@ def test_nothing_is_sent_after_close():
     before = len(client.received)
     client.session.emit(told.InputCleared())
     assert len(client.received) == before
+
+
+@pytest.mark.parametrize("end", ["input_audio_buffer.commit", "input_audio_buffer.clear"])
+def test_sound_after_a_turn_by_hand_is_heard(end):
+    client = Client()
+    for _ in range(3):
+        assert client("input_audio_buffer.append", audio=SECOND) == []
+        assert "error" not in [event["type"] for event in client(end)]
+    assert abs(client.session.heard_samples - 3 * 16_000) <= 100
