@@ -21,10 +21,10 @@ talk: $(VENV)/ready ## talk with the built-in model in the browser; prints the a
 ask: $(VENV)/ready ## ask the built-in model a spoken question; writes reply.wav
 	$(BIN)/parley ask $(QUESTION) -o reply.wav
 
-test: $(VENV)/ready-dev chromium ## run the tests
+test: $(VENV)/ready-dev chromium pulseaudio ## run the tests
 	$(BIN)/python -m pytest -q
 
-test-slow: $(VENV)/ready-dev chromium ## run the tests that take long, too
+test-slow: $(VENV)/ready-dev chromium pulseaudio ## run the tests that take long, too
 	$(BIN)/python -m pytest -q --slow
 
 check: $(VENV)/ready-dev ## lint, format and types
@@ -55,6 +55,18 @@ chromium:
 		echo "Installing Chromium, for the tests of the page." && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
 		>/dev/null; } || echo "No Chromium could be installed: the tests of the page are skipped." >&2
+
+# The microphone is tested with sound devices in which nothing sounds, where there are some.
+SOUND := pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins
+.PHONY: pulseaudio
+pulseaudio:
+	@{ command -v pulseaudio && command -v paplay && ls /usr/lib/*/libportaudio.so.2 && \
+		ls /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so; } >/dev/null 2>&1 || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "Installing PulseAudio and PortAudio, for the tests of the microphone." && \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SOUND) \
+		>/dev/null; } || echo "No PulseAudio could be installed: tests with sound devices are skipped." >&2
 
 # A stamp is newer than what it was made from, so that nothing is set up twice.
 

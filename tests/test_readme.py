@@ -54,6 +54,7 @@ def test_readme_command_line_is_understood(command: str, monkeypatch: pytest.Mon
         monkeypatch.setattr(commands, name, understood.append)
     monkeypatch.setattr(voicebench, "run", understood.append)
     monkeypatch.setattr("web.serve.serve", understood.append)
+    monkeypatch.setattr("voice.microphone.command.talk", understood.append)
     assert main(shlex.split(command, comments=True)) == 0
     assert len(understood) == 1
 

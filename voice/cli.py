@@ -1,4 +1,4 @@
-"""The command `parley`: ask a recorded question, transcribe recordings, train, benchmark.
+"""The command `parley`: ask a recorded question, transcribe, talk here, train, benchmark.
 
 Results go to standard output, everything else to standard error. Exit status: 0 done, 1 something
 went wrong that the message explains, 2 the command line is wrong, 130 interrupted.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from voice import commands
+from voice.microphone.command import add_talk
 from voice.recording.command import add_replay
 from voice.voicebench.cli import ServeLive, add_voicebench
 
@@ -84,6 +85,7 @@ def _parser(more: Sequence[AddCommand], serve_live: ServeLive | None) -> argpars
     _add_ask(subparsers)
     _add_transcribe(subparsers)
     _add_train(subparsers)
+    add_talk(subparsers, add_model_options)
     add_replay(subparsers, add_model_options)
     add_voicebench(subparsers, add_model_options, positive, serve_live)
     for add in more:

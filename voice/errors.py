@@ -2,10 +2,11 @@
 
 ```text
 VoiceError
-├── EngineDied      the thread that a session lives on has died
-├── McpUnavailable  an MCP server, or the package that talks to one, is not there
-├── MissingPart     the checkpoint has no sound encoder, or no vision tower
-└── TemplateError   the checkpoint's chat template does not do what a conversation needs
+├── DeviceUnavailable  a microphone or loudspeaker, or what opens one, is not there or has gone
+├── EngineDied         the thread that a session lives on has died
+├── McpUnavailable     an MCP server, or the package that talks to one, is not there
+├── MissingPart        the checkpoint has no sound encoder, or no vision tower
+└── TemplateError      the checkpoint's chat template does not do what a conversation needs
 ```
 
 A checkpoint that cannot be loaded is `omni_core.weights.CheckpointError`; input of a wrong kind is
@@ -15,6 +16,10 @@ A checkpoint that cannot be loaded is `omni_core.weights.CheckpointError`; input
 
 class VoiceError(Exception):
     """Base of the errors that are `voice`'s own."""
+
+
+class DeviceUnavailable(VoiceError):
+    """A sound device of this machine, or what opens one, cannot be had."""
 
 
 class EngineDied(VoiceError):
