@@ -202,7 +202,7 @@ def _decode_stream(
 ) -> tuple[list[np.ndarray], int, int, int]:
     """Returns mono pieces at 16 kHz, the source rate, its sample frames, and the clipped ones."""
     # Channels are averaged here: libav's own mix sums them, and two equal channels would clip.
-    resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE_HZ)
+    resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE_HZ)
     parts: list[np.ndarray] = []
     source_rate = source_frames = clipped = 0
     for frame in _frames(container, stream):
@@ -216,9 +216,9 @@ def _decode_stream(
         clipped += int(np.count_nonzero(loudness.max(axis=0) >= FULL_SCALE))
         source_frames += frame.samples
         _check_duration(source_frames / source_rate, name)
-        parts += [piece.to_ndarray().mean(axis=0) for piece in resampler.resample(frame)]
+        parts += [_channels(piece).mean(axis=0) for piece in resampler.resample(frame)]
     if source_frames:
-        parts += [piece.to_ndarray().mean(axis=0) for piece in resampler.resample(None)]
+        parts += [_channels(piece).mean(axis=0) for piece in resampler.resample(None)]
     return parts, source_rate, source_frames, clipped
 
 
@@ -230,11 +230,22 @@ def _frames(
             yield frame
 
 
-def _absolute(frame: "av.AudioFrame") -> np.ndarray:
-    """Loudness of each sample as a share of full scale, [channels, frames]."""
+def _channels(frame: "av.AudioFrame") -> np.ndarray:
+    """The samples of a frame, [channels, frames].
+
+    PyAV 18 reads past the planes of frames with eight and more: these are packed first.
+    """
+    if frame.format.is_planar and frame.layout.nb_channels >= 8:
+        (frame,) = av.AudioResampler(format=frame.format.packed).resample(frame)
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
+    return samples
+
+
+def _absolute(frame: "av.AudioFrame") -> np.ndarray:
+    """Loudness of each sample as a share of full scale, [channels, frames]."""
+    samples = _channels(frame)
     if samples.dtype == np.uint8:
         return np.abs(samples.astype(np.float32) - 128.0) / 128.0
     if np.issubdtype(samples.dtype, np.integer):

@@ -81,12 +81,19 @@ def test_read_audio_of_a_video_container_finds_the_sound(container: str, codec: 
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
-@pytest.mark.parametrize("channels", [2, 6])
+@pytest.mark.parametrize("channels", [2, 6, 8, 12])
 def test_read_audio_with_equal_channels_equals_one_of_them(subtype: str, channels: int) -> None:
     mono = tone(44100, level=0.9)
     one = read_audio(encoded(mono, 44100, "WAV", subtype)).samples
     many = read_audio(encoded(np.stack([mono] * channels, 1), 44100, "WAV", subtype)).samples
     np.testing.assert_allclose(many, one, atol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS")])
+def test_read_audio_with_eight_channels_in_planes_is_their_mean(kind: str, subtype: str) -> None:
+    channels = np.stack([tone(48000)] * 4 + [np.zeros(48000)] * 4, 1)
+    samples = read_audio(encoded(channels, 48000, kind, subtype)).samples
+    assert np.abs(samples[2000:14000]).max() == pytest.approx(0.25, abs=0.03)
 
 
 def test_read_audio_from_path_stream_and_stdin_is_the_same(
