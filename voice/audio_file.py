@@ -180,7 +180,7 @@ def _decode(file: BinaryIO, name: str) -> AudioClip:
             f"{name} is not audio that libav can read, or is damaged ({error.strerror}): "
             "give a WAV, FLAC, Ogg, MP3 or MP4 file"
         ) from error
-    if not source_frames:
+    if not any(map(len, parts)):  # nothing, or less than one sample of ours at an absurd rate
         raise AudioFileError(f"{name} holds no sound: record something first")
     decoded_s = source_frames / source_rate
     if formats & _EXACT_LENGTH_FORMATS and decoded_s < stated_s - _TRUNCATION_TOLERANCE_S:

@@ -108,6 +108,13 @@ def test_read_audio_from_path_stream_and_stdin_is_the_same(
         np.testing.assert_array_equal(read_audio(source).samples, wanted)
 
 
+def test_read_audio_at_an_absurd_rate_holds_no_sound() -> None:
+    data = bytearray(encoded(tone(16000)[:4000], 16000))
+    data[24:28] = (0x7F008000).to_bytes(4, "little")
+    with pytest.raises(AudioFileError, match="holds no sound"):
+        read_audio(bytes(data))
+
+
 def test_read_audio_of_a_piped_wav_accepts_the_unknown_length() -> None:
     data = bytearray(encoded(tone(16000), 16000))
     data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
