@@ -205,8 +205,16 @@ def _decode_stream(
     resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE_HZ)
     parts: list[np.ndarray] = []
     source_rate = source_frames = clipped = 0
+    kind = None
     for frame in _frames(container, stream):
-        source_rate = source_rate or frame.sample_rate
+        kind = kind or _kind(frame)
+        if _kind(frame) != kind:
+            place = f"after {source_frames / source_rate:.2f} s"
+            raise AudioFileError(
+                f"{name} changes its sample rate or channels {place}: it is several recordings "
+                "in one, or damaged; convert it to WAV"
+            )
+        source_rate = frame.sample_rate
         loudness = _absolute(frame)
         if not np.isfinite(loudness).all():
             raise AudioFileError(
@@ -228,6 +236,10 @@ def _frames(
     for frame in container.decode(stream):
         if frame.samples:
             yield frame
+
+
+def _kind(frame: "av.AudioFrame") -> tuple[int, str, str]:
+    return frame.sample_rate, frame.layout.name, frame.format.name
 
 
 def _channels(frame: "av.AudioFrame") -> np.ndarray:

@@ -115,6 +115,12 @@ def test_read_audio_at_an_absurd_rate_holds_no_sound() -> None:
         read_audio(bytes(data))
 
 
+def test_read_audio_that_changes_its_rate_says_where() -> None:
+    parts = [encoded(tone(rate), rate, "MP3", "MPEG_LAYER_III") for rate in (16000, 48000)]
+    with pytest.raises(AudioFileError, match=r"sample rate or channels after 1\.0"):
+        read_audio(b"".join(parts))
+
+
 def test_read_audio_of_a_piped_wav_accepts_the_unknown_length() -> None:
     data = bytearray(encoded(tone(16000), 16000))
     data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
