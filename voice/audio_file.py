@@ -167,7 +167,8 @@ def _check_riff_length(file: BinaryIO, name: str) -> None:
 
 def _decode(file: BinaryIO, name: str) -> AudioClip:
     try:
-        with av.open(file, "r", options=_OPEN_OPTIONS) as container:
+        # Titles are written in any encoding; nobody reads them here.
+        with av.open(file, "r", options=_OPEN_OPTIONS, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise AudioFileError(f"{name} has no audio stream: give a file with sound")
             stream = container.streams.audio[0]

@@ -121,6 +121,15 @@ def test_read_audio_that_changes_its_rate_says_where() -> None:
         read_audio(b"".join(parts))
 
 
+def test_read_audio_takes_titles_in_any_encoding() -> None:
+    latin = "café.".encode("latin-1") + b"\0"
+    chunk = b"INFOINAM" + len(latin).to_bytes(4, "little") + latin
+    data = encoded(tone(16000), 16000)
+    titled = data[:36] + b"LIST" + len(chunk).to_bytes(4, "little") + chunk + data[36:]
+    titled = titled[:4] + (len(titled) - 8).to_bytes(4, "little") + titled[8:]
+    np.testing.assert_array_equal(read_audio(titled).samples, read_audio(data).samples)
+
+
 def test_read_audio_of_a_piped_wav_accepts_the_unknown_length() -> None:
     data = bytearray(encoded(tone(16000), 16000))
     data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
