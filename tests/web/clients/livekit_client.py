@@ -100,8 +100,8 @@ async def main() -> None:
 
     session.on("error", lambda event: report.errors.append(str(event.error)))
     await session.start(Agent(instructions=INSTRUCTIONS, tools=[get_weather]))
-    await session.generate_reply(instructions="Greet the user.")
     await talk(report, microphone, speaker.listen)
+    await session.generate_reply(instructions="Say goodbye.")
     print_report(report)
     await session.aclose()
 
