@@ -6,9 +6,11 @@ torch and the model are imported when they are needed, so that help comes at onc
 from __future__ import annotations
 
 import argparse
+import asyncio
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,6 +201,27 @@ def open_session_of(
         )
 
     return open_session
+
+
+def sessions_of(
+    options: argparse.Namespace, engine: Engine, mcp: McpServers | None
+) -> Callable[..., Session]:
+    """How sessions are opened that the options describe, see `open_session_of`."""
+    return open_session_of(
+        engine,
+        with_tools=offers_tools(options),
+        turn_end=options.turn_end,
+        mcp=mcp,
+        observe=recorders_of(options, engine.assistant),
+    )
+
+
+def on_stop(stop: Callable[[], None]) -> None:
+    """Has the running event loop call ``stop`` at Ctrl-C or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows has no such handlers: Ctrl-C raises there
+            loop.add_signal_handler(number, stop)
 
 
 def note_of(options: argparse.Namespace) -> str:

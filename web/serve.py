@@ -10,21 +10,19 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voice.commands import REAL_MODEL_HINT, UsageError, load_assistant
 from voice.opening import (
     mcp_servers,
     note_of,
-    offers_tools,
+    on_stop,
     open_engine,
-    open_session_of,
-    recorders_of,
+    sessions_of,
     settings_of,
     voices_of,
     warm_up,
@@ -130,13 +128,7 @@ async def _serve(
     wanted = options.media_processes
     processes = None if wanted == 0 else MediaProcesses(wanted)
     server = Server(
-        open_session_of(
-            engine,
-            with_tools=offers_tools(options),
-            turn_end=options.turn_end,
-            mcp=mcp,
-            observe=recorders_of(options, assistant),
-        ),
+        sessions_of(options, engine, mcp),
         info,
         settings,
         defaults,
@@ -178,12 +170,8 @@ async def _start(server: Server, processes: MediaProcesses | None) -> None:
 
 async def _until_stopped() -> None:
     """Waits for Ctrl-C or SIGTERM."""
-    loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    signals: list[Any] = [signal.SIGINT, signal.SIGTERM]
-    for each in signals:
-        with suppress(NotImplementedError):  # Windows has no such handlers: Ctrl-C raises there
-            loop.add_signal_handler(each, stopped.set)
+    on_stop(stopped.set)
     await stopped.wait()
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import aiohttp
 import numpy as np
 
+from tests.speech import speak
 from tests.web.scripted import ScriptedSession
 from voice.assistant import Assistant
 from voice.audio_file import read_audio
 from voice.engine import Engine
 from voice.opening import open_session_of
 from voice.resampling import Resampler
+from voice.tts.synthesizer import open_synthesizer
 from web.app import Server
 from web.media.aiortc_call import AiortcCall
 from web.media.processes import MediaProcesses
@@ -94,6 +96,12 @@ def question(name: str, silence_s: float = 1.5) -> np.ndarray:
     """A recorded question and the silence after it, float32 mono 16 kHz."""
     asked = read_audio(SAMPLES / f"{name}.flac").samples
     return np.concatenate([asked, np.zeros(round(16_000 * silence_s), np.float32)])
+
+
+def weather_question() -> np.ndarray:
+    """Asks for the weather in Paris, between seconds of silence, float32 mono 16 kHz."""
+    with open_synthesizer("espeak") as synthesizer:
+        return speak("what is the weather in paris", synthesizer, voice="en-us+f5").samples
 
 
 def base64_pieces(samples: np.ndarray) -> Iterator[str]:

@@ -15,11 +15,9 @@ import pytest
 from aiohttp import web
 from playwright.async_api import async_playwright
 
-from tests.speech import speak
 from tests.web.browser import CHROMIUM, TIMEOUT_MS, arguments_of, microphone
-from tests.web.served import question, serving_model
+from tests.web.served import question, serving_model, weather_question
 from voice.assistant import Assistant
-from voice.tts.synthesizer import open_synthesizer
 
 PACKAGE = "@openai/agents-realtime@0.20.0"
 BUNDLE = "package/dist/bundle/openai-realtime-agents.umd.js"
@@ -84,10 +82,10 @@ def test_agents_sdk_holds_a_spoken_conversation_with_a_call(builtin, bundle, tmp
 
 async def conversation(assistant: Assistant, bundle: Path, directory: Path) -> None:
     other_site, origin = await serve_page(bundle)
-    with open_synthesizer("espeak") as synthesizer:
-        weather = speak("what is the weather in paris", synthesizer, voice="en-us+f5").samples
     silence = np.zeros(60 * 16_000, np.float32)
-    spoken = microphone(directory, question("capital_of_france", BETWEEN_S), weather, silence)
+    spoken = microphone(
+        directory, question("capital_of_france", BETWEEN_S), weather_question(), silence
+    )
     async with (
         serving_model(assistant, allowed_origins=(origin,)) as server,
         async_playwright() as playwright,

@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 from openai import AsyncOpenAI
 
-from tests.speech import speak
-from tests.web.served import base64_pieces, question, serving_model
+from tests.web.served import base64_pieces, question, serving_model, weather_question
 from voice.assistant import Assistant
-from voice.tts.synthesizer import open_synthesizer
 
 TOOL = {
     "type": "function",
@@ -116,15 +114,13 @@ def test_spoken_question_makes_the_model_call_the_client_s_function(builtin):
 
 
 async def spoken_call(assistant: Assistant) -> None:
-    with open_synthesizer("espeak") as synthesizer:
-        weather = speak("what is the weather in paris", synthesizer, voice="en-us+f5").samples
     async with conversation(assistant) as connection:
         await connection.session.update(session={"type": "realtime", "tools": [TOOL]})
         await until(connection, "session.updated")
         await say(connection, question("capital_of_france"))
         assert "Paris" in spoken(await until(connection, "response.done"))[0]
 
-        await say(connection, np.concatenate([weather, np.zeros(16_000, np.float32)]))
+        await say(connection, np.concatenate([weather_question(), np.zeros(16_000, np.float32)]))
         (call,) = (await until(connection, "response.done"))[-1].response.output
         assert (call.type, call.name) == ("function_call", "get_weather")
         assert json.loads(call.arguments) == {"city": "Paris"}

@@ -17,10 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.speech import speak
-from tests.web.served import question, server_process
+from tests.web.served import question, server_process, weather_question
 from voice.resampling import Resampler
-from voice.tts.synthesizer import open_synthesizer
 
 CLIENTS = Path(__file__).with_name("clients")
 INSTALL_TIMEOUT_S = 1200
@@ -60,11 +58,9 @@ def address() -> Iterator[str]:
 def questions(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The files that the clients play: 24 kHz, 16 bit."""
     directory = tmp_path_factory.mktemp("questions")
-    with open_synthesizer("espeak") as synthesizer:
-        weather = speak("what is the weather in paris", synthesizer, voice="en-us+f5")
     asked = {
         "capital": question("capital_of_france", 0.0),
-        "weather": weather.samples,
+        "weather": weather_question(),
         "sum": question("two_plus_three", 0.0),
     }
     files = []

@@ -19,10 +19,9 @@ from voice.opening import (
     add_session_options,
     mcp_servers,
     note_of,
-    offers_tools,
+    on_stop,
     open_engine,
-    open_session_of,
-    recorders_of,
+    sessions_of,
     settings_of,
     voices_of,
     warm_up,
@@ -125,16 +124,10 @@ async def _talk(
     mcp: McpServers | None,
 ) -> None:
     from voice.microphone.screen import Screen
-    from voice.microphone.talk import Talk, until_stopped
+    from voice.microphone.talk import Talk
 
     engine = open_engine(options, assistant)
-    open_session = open_session_of(
-        engine,
-        with_tools=offers_tools(options),
-        turn_end=options.turn_end,
-        mcp=mcp,
-        observe=recorders_of(options, assistant),
-    )
+    open_session = sessions_of(options, engine, mcp)
     screen = Screen(Console())
     engine.start()
     sys.setswitchinterval(SWITCH_S)
@@ -152,7 +145,8 @@ async def _talk(
             "Speak when you like; Ctrl-C ends it."
         )
         with screen:
-            await until_stopped(conversation)
+            on_stop(conversation.stop)
+            await conversation.run()
     finally:
         engine.close()
 

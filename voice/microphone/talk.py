@@ -1,13 +1,12 @@
-"""One conversation over the devices of this machine, until Ctrl-C."""
+"""One conversation over the devices of this machine, until it is stopped."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voice.errors import DeviceUnavailable
 from voice.microphone.alarm import parrots
@@ -206,13 +205,3 @@ class Talk:
     def _wake(self) -> None:
         with suppress(RuntimeError):  # the loop has ended: nobody is left to be woken
             self._loop.call_soon_threadsafe(self._woken.set)
-
-
-async def until_stopped(talk: Talk) -> None:
-    """Talks until Ctrl-C or SIGTERM."""
-    loop = asyncio.get_running_loop()
-    signals: list[Any] = [signal.SIGINT, signal.SIGTERM]
-    for each in signals:
-        with suppress(NotImplementedError):  # Windows has no such handlers: Ctrl-C raises there
-            loop.add_signal_handler(each, talk.stop)
-    await talk.run()
