@@ -41,7 +41,7 @@ class TurnSettings:
     cut."""
     min_speech_ms: int = 64
     """Voice that begins a turn, or goes on with it after a pause; less is a click."""
-    first_pause_ms: int = 96
+    first_pause_ms: int = 64
     """Silence that ends an utterance: what was said is encoded exactly and a reply is drafted."""
 
     finished_silence_ms: int = 192

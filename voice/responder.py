@@ -281,6 +281,7 @@ class Responder:
                 response.cancelled,
                 on_sound,
                 lambda: post(partial(response.spoken, sentence)),
+                at_once=sentence is response.sentences[0],
             )
         except SynthesisError as error:
             message = str(error)

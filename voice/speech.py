@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from voice.memory import Work
 from voice.playback import SAMPLE_RATE_HZ
 from voice.resampling import Resampler
-from voice.tts.synthesizer import Synthesizer, VoiceSettings
+from voice.tts.synthesizer import SpeechBlock, Synthesizer, VoiceSettings, WordTiming
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,11 @@ class SpokenWord:
         """Whether at least half of it is before the sample `position`."""
         return 2 * position >= self.start_sample + self.end_sample
 
+
+SILENT = 1e-3
+"""Below this, samples are not heard."""
+LONGEST_LEAD_S = 0.1
+"""Of silence that is left out before a reply; whoever begins later means it."""
 
 OnSound = Callable[[np.ndarray, list[SpokenWord]], None]
 
@@ -50,6 +55,8 @@ class Speaker:
         cancelled: threading.Event,
         on_sound: OnSound,
         on_end: Callable[[], None],
+        *,
+        at_once: bool = False,
     ) -> Work[None]:
         """Speaks a sentence, a block with each step.
 
@@ -59,6 +66,8 @@ class Speaker:
             cancelled: ends it within a block; `on_end` is not called then.
             on_sound: called with each stretch of sound, and the words that begin in it.
             on_end: called after the last.
+            at_once: leaves out the silence before the first sound (espeak-ng's "Paris" begins
+                after 49 ms): somebody is waiting.
 
         Raises:
             SynthesisError: the engine cannot speak.
@@ -70,8 +79,12 @@ class Speaker:
             if self._is_closed:  # meanwhile, by the event loop
                 self._voice.close()
                 return
-        resampler = Resampler(self._voice.sample_rate, SAMPLE_RATE_HZ)
-        for block in self._voice.speak(text, settings=settings, cancelled=cancelled):
+        rate = self._voice.sample_rate
+        resampler = Resampler(rate, SAMPLE_RATE_HZ)
+        blocks = self._voice.speak(text, settings=settings, cancelled=cancelled)
+        if at_once:
+            blocks = _without_lead(blocks, round(LONGEST_LEAD_S * rate))
+        for block in blocks:
             words = [
                 SpokenWord(resampler.scale(w.start_sample), resampler.scale(w.end_sample), w.end)
                 for w in block.words
@@ -87,3 +100,39 @@ class Speaker:
         self._is_closed = True
         if self._voice is not None:
             self._voice.close()
+
+
+def _without_lead(blocks: Iterator[SpeechBlock], longest: int) -> Iterator[SpeechBlock]:
+    """Speech from its first audible sample on, or after `longest` samples of silence."""
+    lead = 0
+    waiting: list[WordTiming] = []
+    for block in blocks:
+        rest = block.samples[: longest - lead]
+        (audible,) = np.nonzero(np.abs(rest) >= SILENT)
+        lead += int(audible[0]) if len(audible) else len(rest)
+        waiting += block.words
+        if len(audible) or lead == longest:
+            break
+    else:
+        return
+    first = max(block.start_sample, lead)
+    yield replace(
+        block,
+        samples=block.samples[first - block.start_sample :],
+        start_sample=first - lead,
+        words=tuple(_earlier(word, lead) for word in waiting),
+    )
+    for block in blocks:
+        yield replace(
+            block,
+            start_sample=block.start_sample - lead,
+            words=tuple(_earlier(word, lead) for word in block.words),
+        )
+
+
+def _earlier(word: WordTiming, samples: int) -> WordTiming:
+    return replace(
+        word,
+        start_sample=max(0, word.start_sample - samples),
+        end_sample=max(0, word.end_sample - samples),
+    )

@@ -58,7 +58,7 @@ def test_audio_runs_from_the_pre_roll_to_the_pause() -> None:
     assert kinds == [
         *("SpeechStarted", "SpeechPaused", "ReplyDrafted", "EndpointReached", "DraftPromoted")
     ]
-    started, end = decisions[0], 53 * W
+    started, end = decisions[0], 52 * W
     assert isinstance(started, events.SpeechStarted)
     assert started.start == 20 * W - 16 * 300
     pieces = audio(decisions)
@@ -75,7 +75,7 @@ def test_all_audio_of_a_pause_has_come_when_it_is_told() -> None:
     paused = next(i for i, each in enumerate(decisions) if isinstance(each, events.SpeechPaused))
     assert not audio(decisions[paused:])
     last = audio(decisions)[-1]
-    assert last.start + len(last.samples) == 35 * W
+    assert last.start + len(last.samples) == 34 * W
 
 
 @given(
@@ -159,7 +159,7 @@ def test_going_on_brings_the_silence_that_was_kept_back() -> None:
     wave = sound([(30, True), (20, False), (10, True)])
     decisions = open_stream().feed(wave)
     withdrawn = next(i for i, e in enumerate(decisions) if isinstance(e, events.EndpointWithdrawn))
-    assert audio(decisions[withdrawn:])[0].start == 33 * W
+    assert audio(decisions[withdrawn:])[0].start == 32 * W
     pieces = [each.samples for each in audio(decisions)]
     assert np.array_equal(np.concatenate(pieces), wave)
 

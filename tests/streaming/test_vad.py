@@ -265,7 +265,7 @@ def test_no_word_is_cut_in_noise(snr_db: float, recordings: list[Recording]) -> 
         assert start <= each.word_starts[0]
         assert end is not None
         assert end >= each.word_starts[-1]
-        # The pause is noticed within 96 ms of silence, and Silero's own lag.
+        # The pause is noticed within 64 ms of silence, and Silero's own lag.
         assert end < each.end + 16 * 600
 
 

@@ -66,7 +66,7 @@ def test_reply_is_ready_at_the_endpoint(call, script):
     assert call.of(events.ResponseCreated) == []
     call.silence(100)
     measured = call.of(events.LatencyMeasured)[0]
-    assert measured.first_token_ms == measured.first_audio_ms == 96
+    assert measured.first_token_ms == measured.first_audio_ms == 64
     assert measured.heard_ms - measured.endpoint_ms <= 32
 
 
