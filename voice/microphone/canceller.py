@@ -28,10 +28,15 @@ class WebRtcCanceller:
     def __init__(self) -> None:
         from livekit import rtc
 
-        self._frame = rtc.AudioFrame
-        # The canceller alone: gates and gain would change what the model hears of the user.
-        self._module = rtc.AudioProcessingModule(echo_cancellation=True)
+        self._frame, self._open = rtc.AudioFrame, rtc.AudioProcessingModule
         self.delay_ms = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets what was learnt of the echo. For its first seconds a canceller takes out rather
+        too much; one whose echo moves lets it through until it has found it again."""
+        # The canceller alone: gates and gain would change what the model hears of the user.
+        self._module = self._open(echo_cancellation=True)
 
     def played(self, frame: np.ndarray) -> None:
         """Takes what goes to the loudspeaker."""

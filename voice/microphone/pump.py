@@ -79,4 +79,5 @@ class Pump:
         for frame in self._microphone.take():
             self.frames += 1
             self.level = rms(frame)
-            self._session.hear(self._path.heard(frame))
+            for passed in self._path.heard(frame):
+                self._session.hear(passed)

@@ -149,7 +149,7 @@ class Talk:
         assert self._pump is not None
         assert self._path is not None
         frames, since_s = 0, self._loop.time()
-        had_alarm = False
+        had_alarm, gaps = False, 0
         while not self._stopped.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), _LOOK_S)
@@ -161,6 +161,8 @@ class Talk:
                 if self._ended.error is not None:
                     raise self._ended.error
                 return
+            if gaps < (gaps := self._microphone.gaps + self._loudspeaker.gaps):
+                self._path.start_anew()
             self._pump.step()
             if self._path.has_alarm and not had_alarm:
                 had_alarm = True

@@ -103,15 +103,15 @@ class Pulse:
         ).stdout
 
     @contextlib.contextmanager
-    def echo(self) -> Iterator[None]:
-        """While the block lasts, the microphone hears the loudspeaker, 9 dB softer."""
+    def echo(self, volume: str = "70%") -> Iterator[None]:
+        """While the block lasts, the microphone hears the loudspeaker, 9 dB softer (at 50%: 18)."""
         # Both have one clock; rooms do not stretch sound to keep a delay, either.
         arguments = ("source=loudspeaker.monitor", "sink=microphone")
         arguments += ("latency_msec=60", "adjust_time=0")
         module = self._control("load-module", "module-loopback", *arguments).strip()
         inputs = self._control("list", "short", "sink-inputs")
         (number,) = re.findall(r"^(\d+)\s.*module-loopback", inputs, re.MULTILINE)
-        self._control("set-sink-input-volume", number, "70%")
+        self._control("set-sink-input-volume", number, volume)
         try:
             yield
         finally:
