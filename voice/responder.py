@@ -72,6 +72,11 @@ class Responder:
         """The responses whose words have known places, the last one last."""
         return [*self._past, *([self.response] if self.response else [])]
 
+    def prepare(self) -> None:
+        """The user begins to speak: starts the voice, which takes longer than a first sentence."""
+        if self._speaker is not None and self._core.settings.modality == "audio":
+            self._lane.submit(self._speaker.prepare(self._core.settings.voice))
+
     def draft(self, number: int) -> None:
         """Has a reply decoded on a fork, and its first sentence spoken; both are held."""
         how = self.request or ResponseSettings()

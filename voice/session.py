@@ -215,6 +215,7 @@ class Session(ClientWishes):
     def _begin_turn(self, start: int) -> None:
         self._turn = _Turn(self._core.new_id("item"), start)
         self._core.order(self._core.model.begin_turn(self._turn.item_id))
+        self._responder.prepare()
         if not self._core.is_manual:
             self._tell_started()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,13 @@ import numpy as np
 from voice.memory import Work
 from voice.playback import SAMPLE_RATE_HZ
 from voice.resampling import Resampler
-from voice.tts.synthesizer import SpeechBlock, Synthesizer, VoiceSettings, WordTiming
+from voice.tts.synthesizer import (
+    SpeechBlock,
+    SynthesisError,
+    Synthesizer,
+    VoiceSettings,
+    WordTiming,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ OnSound = Callable[[np.ndarray, list[SpokenWord]], None]
 
 
 class Speaker:
-    """Speaks for one session; the engine starts with the first sentence.
+    """Speaks for one session; the engine starts when it is prepared, or with the first sentence.
 
     Args:
         open_voice: makes the synthesiser.
@@ -47,6 +54,12 @@ class Speaker:
         self._open_voice = open_voice
         self._voice: Synthesizer | None = None
         self._is_closed = False
+
+    def prepare(self, settings: VoiceSettings) -> Work[None]:
+        """Starts the engine before there is anything to say; where it cannot, `speak` tells."""
+        with suppress(SynthesisError):
+            self._open(settings)
+        yield
 
     def speak(
         self,
@@ -74,14 +87,12 @@ class Speaker:
         """
         if cancelled.is_set():
             return
-        if self._voice is None:
-            self._voice = self._open_voice(settings)
-            if self._is_closed:  # meanwhile, by the event loop
-                self._voice.close()
-                return
-        rate = self._voice.sample_rate
+        voice = self._open(settings)
+        if voice is None:
+            return
+        rate = voice.sample_rate
         resampler = Resampler(rate, SAMPLE_RATE_HZ)
-        blocks = self._voice.speak(text, settings=settings, cancelled=cancelled)
+        blocks = voice.speak(text, settings=settings, cancelled=cancelled)
         if at_once:
             blocks = _without_lead(blocks, round(LONGEST_LEAD_S * rate))
         for block in blocks:
@@ -94,6 +105,13 @@ class Speaker:
         if not cancelled.is_set():
             on_sound(resampler.flush(), [])
             on_end()
+
+    def _open(self, settings: VoiceSettings) -> Synthesizer | None:
+        if self._voice is None and not self._is_closed:
+            self._voice = self._open_voice(settings)
+            if self._is_closed:  # meanwhile, by the event loop
+                self._voice.close()
+        return None if self._is_closed else self._voice
 
     def close(self) -> None:
         """Ends the engine; a sentence under way ends with an error. Any thread may call it."""

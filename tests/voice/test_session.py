@@ -70,6 +70,26 @@ def test_reply_is_ready_at_the_endpoint(call, script):
     assert measured.heard_ms - measured.endpoint_ms <= 32
 
 
+@pytest.mark.parametrize(("modality", "opened"), [("audio", 1), ("text", 0)])
+def test_voice_is_started_when_the_user_begins_to_speak(assistant, modality, opened):
+    voices = []
+
+    def open_voice(settings):
+        voices.append(CountingVoice(settings))
+        return voices[-1]
+
+    engine = Engine(assistant, open_voice=open_voice)
+    call = Call(engine, settings=SessionSettings(reply=SHORT, stream=FAST, modality=modality))
+    call.silence(500)
+    assert voices == []
+    call.speak(500)
+    assert len(voices) == opened
+    call.silence(600)
+    call.ask()
+    assert len(voices) == opened
+    engine.close()
+
+
 def test_events_tell_where_on_the_clock_of_the_sound_they_are(call, script):
     script.replies = [SIX_WORDS]
     call.silence(320)

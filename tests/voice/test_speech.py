@@ -10,7 +10,7 @@ from voice.memory import finish
 from voice.playback import SAMPLE_RATE_HZ
 from voice.resampling import Resampler
 from voice.speech import LONGEST_LEAD_S, Speaker
-from voice.tts.synthesizer import SpeechBlock, VoiceSettings, WordTiming
+from voice.tts.synthesizer import EngineUnavailable, SpeechBlock, VoiceSettings, WordTiming
 
 
 def spoken(voice, text, cancelled=None, at_once=False):
@@ -119,6 +119,16 @@ def test_voice_that_is_opened_while_the_session_ends_is_closed():
     finish(speaker.speak("one", VoiceSettings(), threading.Event(), print, print))
     assert voice.closed
     assert voice.spoken == []
+
+
+def test_engine_that_does_not_start_is_told_of_with_the_first_sentence():
+    def open_voice(settings):
+        raise EngineUnavailable("install it")
+
+    speaker = Speaker(open_voice)
+    finish(speaker.prepare(VoiceSettings()))
+    with pytest.raises(EngineUnavailable, match="install it"):
+        finish(speaker.speak("one", VoiceSettings(), threading.Event(), print, print))
 
 
 def test_block_without_sound_is_fine():
