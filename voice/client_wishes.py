@@ -69,9 +69,11 @@ class ClientWishes(ABC):
         """Goes on with other settings, as if instructions and tools had been so from the start.
 
         Raises:
-            SessionError: a setting that cannot change while the session goes on.
+            SessionError: a setting that cannot change while the session goes on, or functions
+                that the checkpoint's template cannot write; nothing has changed.
         """
         self._require_patience()
+        self._core.require_opening(settings)
         if settings.stream != self._core.settings.stream:
             raise SessionError("invalid_value", "open another session to change `stream`", "stream")
         self._core.settings = settings

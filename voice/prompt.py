@@ -133,10 +133,10 @@ class Prompt:
                 add_generation_prompt=reply,
                 enable_thinking=thinking,
             )
-        except JinjaError as error:
+        except (JinjaError, TypeError) as error:
             raise TemplateError(
-                f"the chat template of the checkpoint failed: {error}; check the messages, or "
-                "replace its chat_template.jinja"
+                f"the chat template of the checkpoint failed: {error}; check the messages and the "
+                "functions' schemas, or replace its chat_template.jinja"
             ) from error
         assert isinstance(rendered, str)
         return rendered

@@ -16,9 +16,10 @@ from streaming.turn_stream import TurnStream
 from streaming.vad import VoiceDetector
 from voice import session_events as events
 from voice.conversation import Conversation
+from voice.errors import TemplateError
 from voice.memory import NamedWork, Work
 from voice.model_side import ModelSide
-from voice.session_events import SessionEvent
+from voice.session_events import SessionError, SessionEvent
 from voice.session_items import ItemList
 from voice.session_observer import Beginning, Happening, Input, Report, SessionObserver
 from voice.session_settings import SessionSettings
@@ -110,9 +111,26 @@ class SessionCore:
     @property
     def functions(self) -> list[Any]:
         """Those that the model may call, in OpenAI's form."""
-        if self.settings.tool_choice == "none":
+        return self.functions_of(self.settings)
+
+    def functions_of(self, settings: SessionSettings) -> list[Any]:
+        """`functions` under other settings."""
+        if settings.tool_choice == "none":
             return []
-        return [*(tool.function for tool in self.tools.values()), *self.settings.functions]
+        return [*(tool.function for tool in self.tools.values()), *settings.functions]
+
+    def require_opening(self, settings: SessionSettings) -> None:
+        """The checkpoint's chat template must be able to write instructions and functions.
+
+        Raises:
+            SessionError: it is not; a schema may be JSON and still be none that it expects.
+        """
+        try:
+            self.engine.assistant.prompt.session_opening(
+                settings.instructions, self.functions_of(settings)
+            )
+        except TemplateError as error:
+            raise SessionError("invalid_value", str(error), "tools") from error
 
     def tell(self, event: SessionEvent) -> None:
         """Emits an event."""

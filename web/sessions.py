@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from voice.errors import TemplateError
 from voice.session_events import SessionEvent
 from voice.session_settings import SessionSettings
 from web.auth import Denied, Visitor
@@ -12,6 +13,7 @@ from web.limits import OpeningLimit
 from web.metrics import Metrics
 from web.realtime.config import SessionConfig
 from web.realtime.connection import OpenSession, RealtimeConnection, Transport, VoiceSession
+from web.realtime.errors import ProtocolError
 from web.realtime.voice_settings import VoiceDefaults
 from web.settings import ServerSettings
 
@@ -87,8 +89,14 @@ class Sessions:
             transport: what it sends by.
             kind: `webrtc` or `websocket`.
             end: ends the transport, with a reason.
+
+        Raises:
+            ProtocolError: the checkpoint's chat template cannot write the functions.
         """
-        connection = RealtimeConnection(self._observed, config, self._defaults, transport)
+        try:
+            connection = RealtimeConnection(self._observed, config, self._defaults, transport)
+        except TemplateError as error:
+            raise ProtocolError("invalid_value", str(error), "session.tools") from error
         self._open[connection.session_id] = OpenConnection(connection, kind, end)
         self._metrics.sessions.labels(kind).inc()
         self._metrics.opened.labels(kind).inc()

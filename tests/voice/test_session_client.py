@@ -1,5 +1,7 @@
 """What a client asks of a session: items, manual turns, truncation, functions, settings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -296,6 +298,24 @@ def test_bad_wishes_are_refused_and_change_nothing(call):
     call.engine.run()
     assert torch.equal(call.logits(), before)
     assert call.events == []
+
+
+@pytest.mark.parametrize("properties", [{"where": "here"}, {"where": ["here"]}])
+def test_functions_that_the_template_cannot_write_are_refused(call, properties):
+    session = call.session
+    session.add_item(typed("hello"))
+    before, settings = call.logits(), session.settings
+    schema = {"type": "object", "properties": properties}
+    broken = {"type": "function", "function": {**WEATHER["function"], "parameters": schema}}
+    with pytest.raises(SessionError, match="chat template") as refused:
+        session.configure(replace(settings, functions=(broken,)))
+    assert refused.value.code == "invalid_value"
+    call.engine.run()
+    assert session.settings == settings
+    assert torch.equal(call.logits(), before)
+    session.configure(replace(settings, functions=(broken,), tool_choice="none"))
+    call.engine.run()
+    assert call.of(events.SessionEnded) == []
 
 
 def test_changes_that_the_model_cannot_keep_up_with_are_refused(call):

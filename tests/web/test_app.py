@@ -12,7 +12,7 @@ from tests.web.media.network import new_peer, offer_of
 from tests.web.scripted import ScriptedSession
 from tests.web.served import client_of, serving
 from voice import session_events as told
-from voice.errors import VoiceError
+from voice.errors import TemplateError, VoiceError
 
 SOUND = base64.b64encode(bytes(4800)).decode()
 
@@ -211,6 +211,29 @@ def test_secret_that_cannot_be_is_refused(body, code):
         assert (await response.json())["error"]["code"] == code
 
     run(test)
+
+
+def test_call_whose_functions_the_template_cannot_write_is_refused():
+    class Unwritable(ScriptedSession):
+        def __init__(self, settings, emit, is_pushed):
+            raise TemplateError("the chat template failed: check the functions' schemas")
+
+    async def test(server, client):
+        peer = new_peer()
+        peer.addTransceiver("audio")
+        response = await client.post(
+            "/v1/realtime/calls",
+            data=await offer_of(peer),
+            headers={"Content-Type": "application/sdp"},
+        )
+        assert response.status == 400
+        error = (await response.json())["error"]
+        assert (error["code"], error["param"]) == ("invalid_value", "session.tools")
+        assert "schemas" in error["message"]
+        assert (await client.get("/v1/realtime")).status == 400
+        assert len(server.sessions) == 0
+
+    run(test, Unwritable)
 
 
 def test_call_is_answered_as_raw_sdp_and_as_a_form():
