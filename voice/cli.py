@@ -161,6 +161,14 @@ def _add_train(subparsers: Any) -> None:
         help="of a stage, instead of the recipe's; may be repeated",
     )
     parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=1.0,
+        metavar="FACTOR",
+        help="on the recipe's learning rates: at the full ones a checkpoint forgets much before it "
+        "learns more (with --from, 0.3 does not)",
+    )
+    parser.add_argument(
         "--directory",
         type=Path,
         default=Path("runs/builtin"),
@@ -232,6 +240,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def _stage_steps(text: str) -> tuple[str, int]:
     stage, _, number = text.partition("=")
     return stage, positive(number)
+
+
+def _rate(text: str) -> float:
+    factor = float(text)
+    if not 0 < factor <= 10:
+        raise argparse.ArgumentTypeError("must be above 0, at most 10")
+    return factor
 
 
 def positive(text: str) -> int:

@@ -218,6 +218,7 @@ def train(options: argparse.Namespace) -> None:
             options.seed,
             options.replicas,
             steps,
+            options.rate,
         )
     if "joint" in stages:
         assemble.assemble(options.directory, options.into)

@@ -137,7 +137,7 @@ def damaged(draw, recordings: list[Mapping[str, bytes]]) -> Damage:
 def _changed(draw, data: bytes) -> bytes:
     try:
         value = json.loads(data)
-    except ValueError:  # changed before
+    except (ValueError, RecursionError):  # changed before
         return corrupted(draw, data)
     if not isinstance(value, dict) or draw(st.integers(0, 9)) == 0:
         return mangled(draw, data.decode("utf-8", "replace")).encode("utf-8", "replace")

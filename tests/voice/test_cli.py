@@ -284,7 +284,13 @@ def test_missing_directory_is_found_before_the_work(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["ask"], ["ask", "x.wav", "--max-tokens", "0"], ["ask", "x.wav", "--thinking", "maybe"]],
+    [
+        [],
+        ["ask"],
+        ["ask", "x.wav", "--max-tokens", "0"],
+        ["ask", "x.wav", "--thinking", "maybe"],
+        ["train", "--rate", "0"],
+    ],
 )
 def test_wrong_command_line_ends_with_status_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

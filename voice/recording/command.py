@@ -134,7 +134,7 @@ def _value(old: Any, text: str) -> Any:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("give a number, true, false or null") from None
     return float(value) if isinstance(old, float) and isinstance(value, int) else value
 

@@ -45,6 +45,7 @@ def train(
     seed: int = 0,
     replicas: int = 1,
     steps: Mapping[str, int] = NO_CHANGES,
+    rate: float = 1.0,
 ) -> None:
     """Runs the named stages in the recipe's order.
 
@@ -56,12 +57,15 @@ def train(
         seed: of data and initialisation.
         replicas: processes that train together, each with as large a batch (CPU only).
         steps: stage → its number of steps, where it is not the recipe's.
+        rate: factor on the recipe's learning rates.
     """
     directory.mkdir(parents=True, exist_ok=True)
     open_tokenizer(directory, seed)
     settings = {
-        name: replace(STAGES[name], steps=steps.get(name, STAGES[name].steps))
-        for name in STAGES
+        name: replace(
+            stage, steps=steps.get(name, stage.steps), learning_rate=stage.learning_rate * rate
+        )
+        for name, stage in STAGES.items()
         if name in stages
     }
     run_replicas(replicas, _train_stages, directory, settings, device, threads, seed)

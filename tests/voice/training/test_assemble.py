@@ -85,3 +85,15 @@ def test_run_is_never_overwritten_by_a_checkpoint(checkpoint, tmp_path):
 def test_checkpoint_without_classifiers_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"heads\.safetensors"):
         start_from(write_tiny(tmp_path / "tiny"), tmp_path / "run")
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.3])
+def test_rate_scales_the_recipe_s_learning_rates(run, tmp_path, monkeypatch, rate):
+    seen = {}
+    monkeypatch.setattr(
+        runs, "train_stage", lambda name, settings, *rest: seen.update({name: settings})
+    )
+    runs.train(run, ["words", "joint"], "cpu", 1, steps={"joint": 7}, rate=rate)
+    assert seen["joint"].steps == 7
+    for stage, settings in seen.items():
+        assert settings.learning_rate == pytest.approx(STAGES[stage].learning_rate * rate)
