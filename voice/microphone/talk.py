@@ -145,6 +145,11 @@ class Talk:
         self._stopped.set()
         self._woken.set()
 
+    @property
+    def _gaps(self) -> int:
+        """Of both devices, so far."""
+        return self._microphone.gaps + self._loudspeaker.gaps
+
     async def _pumping(self) -> None:
         assert self._pump is not None
         assert self._path is not None
@@ -161,7 +166,8 @@ class Talk:
                 if self._ended.error is not None:
                     raise self._ended.error
                 return
-            if gaps < (gaps := self._microphone.gaps + self._loudspeaker.gaps):
+            if self._gaps > gaps:
+                gaps = self._gaps
                 self._path.start_anew()
             self._pump.step()
             if self._path.has_alarm and not had_alarm:
@@ -190,8 +196,7 @@ class Talk:
             "lost from the microphone": self._microphone.dropped_frames,
             "late for the loudspeaker": self._loudspeaker.missing_frames,
         }
-        gaps = self._microphone.gaps + self._loudspeaker.gaps
-        found = [f"{gaps} gaps"] if gaps else []
+        found = [f"{self._gaps} gaps"] if self._gaps else []
         found += [f"{FRAME_MS * count} ms {what}" for what, count in counts.items() if count]
         self._screen.troubles = f" │ {', '.join(found)}" if found else ""
 
