@@ -21,16 +21,20 @@ from omni_core.layers import MLP, RMSNorm
 from omni_core.mamba import MambaMixer
 from omni_core.moe import MoE
 from omni_core.sampling import Sampler, SamplingConfig
+from omni_core.several import SeveralSteps
 from omni_core.single import SingleStep
 
 PREFILL_BLOCK = 1024
 """Positions that pass the layers at once; longer inputs go in blocks, so that memory is bounded."""
 
-SHORT_POSITIONS = 24
+SINGLE_POSITIONS = 4
 """The most positions that go one by one on the CPU; more are faster together."""
 
 SHORT_PARAMETERS = 50_000_000
-"""The largest model that does so; a larger one gains more from torch's threads."""
+"""The largest model that takes compiled loops; a larger one gains more from torch's threads."""
+
+SEVERAL_BLOCK = 512
+"""Positions that pass its layers at once."""
 
 
 def _mixer(kind: LayerKind, config: ModelConfig) -> nn.Module:
@@ -92,7 +96,7 @@ class OmniDecoder(nn.Module):
         self.config = config
         self.backbone = Backbone(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self._single: SingleStep | None = None
+        self._compiled: tuple[SingleStep, SeveralSteps] | None = None
         self._graphs: dict[int, DecodeGraph] = {}
         self._blocks: list[Block] = list(self.backbone.layers)  # type: ignore[arg-type]
         self._num_parameters = sum(weight.numel() for weight in self.parameters())
@@ -128,7 +132,7 @@ class OmniDecoder(nn.Module):
         if not (self._short or self._captures):
             return
         state = self.new_state()
-        self.prefill(state, tokens=[0])
+        self.prefill(state, tokens=[0] * (SINGLE_POSITIONS + 1))
         for _ in self.generate(state, max_new_tokens=2):
             pass
 
@@ -345,7 +349,7 @@ class OmniDecoder(nn.Module):
 
     @property
     def _short(self) -> bool:
-        """Whether every session goes alone, its single positions by `omni_core.single`.
+        """Whether every session goes alone, by `omni_core.single` and `omni_core.several`.
 
         So it is on the CPU while the calls of a step cost more than its arithmetic. Sharing a step
         would save neither.
@@ -359,19 +363,22 @@ class OmniDecoder(nn.Module):
 
     def _advance_alone(self, state: DecoderState, part: Tensor) -> Tensor:
         """Moves one session on by `part` [T, hidden] on the CPU; logits [vocab]."""
-        if len(part) > SHORT_POSITIONS:
-            return self._advance_blocks([state], [part])[0]
-        if self._single is None:
-            head = self.lm_head.weight
-            self._single = SingleStep(self._blocks, self.backbone.norm_f, head)
-        logits = self._single(part, state.caches)
+        if self._compiled is None:
+            weights = self._blocks, self.backbone.norm_f, self.lm_head.weight
+            self._compiled = SingleStep(*weights), SeveralSteps(*weights)
+        single, several = self._compiled
+        if len(part) <= SINGLE_POSITIONS:
+            logits = single(part, state.caches)
+        else:
+            for block in part.split(SEVERAL_BLOCK):
+                logits = several(block, state.caches)
         state.position += len(part)
         state.pending = None
         return logits
 
     def _apply(self, fn: Any, recurse: bool = True) -> "OmniDecoder":
         """Moving the weights makes prepared steps void: they know addresses."""
-        self._single = None
+        self._compiled = None
         for graph in self._graphs.values():
             graph.release()
         self._graphs.clear()

@@ -37,11 +37,11 @@ class MambaStage:
     """`mamba_step` with the weights of a block."""
 
     def __init__(self, norm: RMSNorm, mixer: MambaMixer) -> None:
-        self._before: tuple[Any, ...] = (*_norm(norm), _array(mixer.in_proj.weight))
+        self._before: tuple[Any, ...] = (*norm_arrays(norm), as_array(mixer.in_proj.weight))
         self._after: tuple[Any, ...] = (
-            _array(mixer.norm.weight),
+            as_array(mixer.norm.weight),
             mixer.groups,
-            _array(mixer.out_proj.weight),
+            as_array(mixer.out_proj.weight),
         )
 
     def __call__(self, h: np.ndarray, cache: MambaCache) -> None:
@@ -53,9 +53,9 @@ class AttentionStage:
     """`attention_scores` and `attention_mix` with the weights of a block."""
 
     def __init__(self, norm: RMSNorm, mixer: Attention) -> None:
-        self._norm, self._eps = _norm(norm)
+        self._norm, self._eps = norm_arrays(norm)
         projections = (mixer.q_proj, mixer.k_proj, mixer.v_proj, mixer.o_proj)
-        self._q, self._k, self._v, self._o = (_array(each.weight) for each in projections)
+        self._q, self._k, self._v, self._o = (as_array(each.weight) for each in projections)
 
     def __call__(self, h: np.ndarray, cache: KVCache) -> None:
         keys, values = cache.advance(1).arrays
@@ -71,9 +71,9 @@ class MLPStage:
 
     def __init__(self, norm: RMSNorm, mixer: MLP) -> None:
         self._weights: tuple[Any, ...] = (
-            *_norm(norm),
-            _array(mixer.up_proj.weight),
-            _array(mixer.down_proj.weight),
+            *norm_arrays(norm),
+            as_array(mixer.up_proj.weight),
+            as_array(mixer.down_proj.weight),
         )
 
     def __call__(self, h: np.ndarray, cache: None) -> None:
@@ -86,32 +86,33 @@ class MoEStage:
     def __init__(self, norm: RMSNorm, mixer: MoE) -> None:
         gate, experts, shared = mixer.gate, mixer.experts, mixer.shared_experts
         self._weights: tuple[Any, ...] = (
-            *_norm(norm),
-            _array(gate.weight),
-            _array(gate.e_score_correction_bias),
+            *norm_arrays(norm),
+            as_array(gate.weight),
+            as_array(gate.e_score_correction_bias),
             gate.top_k,
             gate.groups,
             gate.top_groups,
             gate.normalise,
             float(gate.scale),
-            _array(experts.up_proj),
-            _array(experts.down_proj),
-            _array(shared.up_proj.weight),
-            _array(shared.down_proj.weight),
+            as_array(experts.up_proj),
+            as_array(experts.down_proj),
+            as_array(shared.up_proj.weight),
+            as_array(shared.down_proj.weight),
         )
 
     def __call__(self, h: np.ndarray, cache: None) -> None:
         moe_step(h, *self._weights)
 
 
-def _array(weight: Tensor) -> np.ndarray:
+def as_array(weight: Tensor) -> np.ndarray:
     """The same memory; a weight that is not contiguous would be compiled for a second time."""
     assert weight.is_contiguous()
     return weight.detach().numpy()
 
 
-def _norm(norm: RMSNorm) -> tuple[np.ndarray, float]:
-    return _array(norm.weight), norm.eps
+def norm_arrays(norm: RMSNorm) -> tuple[np.ndarray, float]:
+    """Weight and epsilon."""
+    return as_array(norm.weight), norm.eps
 
 
 _STAGES: dict[type[nn.Module], type[Any]] = {
@@ -137,7 +138,7 @@ class SingleStep:
         self._stages: list[Stage] = [
             _STAGES[type(block.mixer)](block.norm, block.mixer) for block in blocks
         ]
-        self._last: tuple[Any, ...] = (*_norm(norm), _array(head))
+        self._last: tuple[Any, ...] = (*norm_arrays(norm), as_array(head))
 
     def __call__(self, positions: Tensor, caches: Sequence[Any]) -> Tensor:
         """Moves the caches on by embeddings [T, hidden]; the last position's logits [vocab]."""

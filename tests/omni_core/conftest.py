@@ -1,4 +1,4 @@
-"""The CPU has two ways through the decoder; the laws hold on both."""
+"""The CPU has three ways through the decoder; the laws hold on each."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,15 @@ import pytest
 from omni_core import model
 
 
-@pytest.fixture(params=["single", "modules"], scope="module")
+@pytest.fixture(params=["single", "several", "modules"], scope="module")
 def each_way(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Single positions by `omni_core.single`, then by the modules as on other devices."""
+    """All positions by `omni_core.single`, by `several`, then by the modules as on a device."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.param == "modules":
-            patch.setattr(model, "SHORT_PARAMETERS", 0)
+        match request.param:
+            case "single":
+                patch.setattr(model, "SINGLE_POSITIONS", 10**6)
+            case "several":
+                patch.setattr(model, "SINGLE_POSITIONS", 0)
+            case "modules":
+                patch.setattr(model, "SHORT_PARAMETERS", 0)
         yield

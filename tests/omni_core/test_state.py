@@ -125,6 +125,7 @@ def test_long_prefill_in_blocks_equals_whole(monkeypatch: pytest.MonkeyPatch) ->
     long = torch.randint(0, MODEL.config.vocab_size, (300,), generator=generator)
     whole = begun(long.tolist())
     monkeypatch.setattr(model_module, "PREFILL_BLOCK", 64)
+    monkeypatch.setattr(model_module, "SEVERAL_BLOCK", 64)
     states = [MODEL.new_state(), begun([5])]
     MODEL.extend(states, [long, [6, 7]])
     assert_same(contents(states[0]), contents(whole), 1e-4)
