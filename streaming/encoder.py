@@ -11,6 +11,7 @@ Letters: T encoder steps, D hidden size.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from streaming.config import SUBSAMPLING, EncoderConfig
 from streaming.conformer import FastConformer, count_steps
 from streaming.features import LogMelStream, count_features, log_mel, normalize
 from streaming.statistics import SessionStatistics
+from streaming.tower import MOST_STEPS, Tower
 
 STEP_MS = 80
 """Duration of an encoder step."""
@@ -100,6 +102,7 @@ class ParakeetEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.conformer = FastConformer(config)
+        self._tower: tuple[FastConformer, Tower | None] | None = None
         self.eval()
 
     @property
@@ -152,11 +155,21 @@ class ParakeetEncoder(nn.Module):
 
     def encode_features(self, log_mels: Tensor) -> Tensor:
         """Encodes the log-mels [features, mels] of one whole clip: steps [T, D]."""
-        return self._run(normalize(log_mels)[None], None)[0][0]
+        return self.encode_window(normalize(log_mels))
 
+    @torch.no_grad()
     def encode_window(self, features: Tensor) -> Tensor:
         """Encodes normalised features [features, mels] out of a clip: steps [T, D]."""
-        return self._run(features[None], None)[0][0]
+        tower = self._prepared()
+        if tower is None or count_steps(len(features)) > MOST_STEPS:
+            return self._run(features[None], None)[0][0]
+        return tower(features.float())
+
+    def warm_up(self) -> None:
+        """Does what the first sound would wait for: compiling, where a tower is prepared."""
+        if self._prepared() is not None:
+            weight = self.conformer.subsampling.linear.weight
+            self.encode_window(weight.new_zeros(SUBSAMPLING, self.config.num_mel_bins))
 
     def open_stream(
         self,
@@ -177,6 +190,23 @@ class ParakeetEncoder(nn.Module):
         *clips, rest = samples.split(self.clip_samples)
         missing = max(0, self.min_clip_samples - len(rest))
         return [*clips, torch.cat((rest, rest.new_zeros(missing)))]
+
+    def _prepared(self) -> Tower | None:
+        """The quicker way through the weights as they are now, where there is one."""
+        if self.training:
+            return None
+        if self._tower is not None:
+            conformer, tower = self._tower
+            if conformer is self.conformer and (tower is None or tower.up_to_date):
+                return tower
+        tower = Tower(self.conformer) if Tower.takes(self.conformer) else None
+        self._tower = self.conformer, tower
+        return tower
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "ParakeetEncoder":
+        """Moving the weights makes what was prepared from them void."""
+        self._tower = None
+        return super()._apply(fn, recurse)
 
     @torch.no_grad()
     def _run(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -71,6 +71,8 @@ def load_assistant(
         vision.load_raw(checkpoint)
     checkpoint.finish(ignore=_UNUSED_TOP.__contains__)
     model.warm_up()
+    if encoder is not None:
+        encoder.warm_up()
     return Assistant(
         model=model,
         tokenizer=_open_tokenizer(directory),
