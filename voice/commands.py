@@ -220,7 +220,7 @@ def train(options: argparse.Namespace) -> None:
             steps,
             options.rate,
         )
-    if "joint" in stages:
+    if {"listening", "joint"} & set(stages):
         assemble.assemble(options.directory, options.into)
         print(f"The checkpoint is in {options.into}.")
 

@@ -70,7 +70,7 @@ def check_tokens(pair, messages, waveform=None):
     audios = [] if waveform is None else [waveform]
     state = assistant.model.new_state()
     assistant.model.prefill(state, embeddings=assistant.embed_prompt(pieces, audios=audios))
-    stop = {"stop": assistant.stop_token_ids}
+    stop = {"stop": assistant.stop_token_ids, "min_new_tokens": 1}  # as in a conversation
     ours = list(assistant.model.generate(state, max_new_tokens=40, **stop))
     assert ours
     ids = expand(pair, pieces, None, waveform)

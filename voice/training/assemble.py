@@ -35,7 +35,7 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
     The vision tower is random: nothing has taught it to see yet.
 
     Args:
-        run: directory of the run; its stage ``joint`` has run.
+        run: directory of the run; its stage ``joint`` has run, or at least ``listening``.
         destination: directory of the checkpoint; what is there is replaced.
         dtype: of the stored weights.
 
@@ -43,7 +43,9 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
         FileNotFoundError: the stage has not run.
     """
     omni = Omni(Hearing(), Language())
-    omni.load_state_dict(stage_weights(run / "joint.pt"))
+    stages = (run / f"{stage}.pt" for stage in ("joint", "listening"))
+    last = next((file for file in stages if file.exists()), run / "joint.pt")
+    omni.load_state_dict(stage_weights(last))
     encoder = ParakeetEncoder(EncoderConfig.from_dict(SOUND_CONFIG))
     encoder.conformer.load_state_dict(omni.hearing.encoder.state_dict())
     tokenizer = open_tokenizer(run)
@@ -70,7 +72,7 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
     save_file(heads, destination / HEADS)
 
 
-FURTHER_STAGES = ("words", "language", "projector", "joint")
+FURTHER_STAGES = ("words", "language", "projector", "listening", "joint")
 """Stages that can go on from a checkpoint."""
 
 
@@ -90,8 +92,11 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     """
     if refused := sorted(set(stages) - set(FURTHER_STAGES)):
         raise ValueError(f"the stage {refused[0]} is for a model that knows nothing yet")
-    if {"words", "language"} & set(stages) and "joint" in stages and "projector" not in stages:
+    changed, needed = {"words", "language"} & set(stages), {"listening", "joint"} & set(stages)
+    if changed and needed and "projector" not in stages:
         raise ValueError("ear and decoder change, so they need a new projector: add its stage")
+    if {"projector", "joint"} <= set(stages) and "listening" not in stages:
+        raise ValueError("the stage joint goes on from the stage listening: add it")
     if any((run / f"{stage}.pt").exists() for stage in STAGES):
         raise FileExistsError(f"{run} holds a run already: name another --directory")
     if not (checkpoint / HEADS).exists():
@@ -102,7 +107,8 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     try:
         omni.hearing.encoder.load_state_dict(assistant.encoder.conformer.state_dict())
         omni.language.decoder.load_state_dict(assistant.model.state_dict())
-        omni.projector.load_state_dict(assistant.sound_projection.state_dict())
+        if "projector" not in stages:
+            omni.projector.load_state_dict(assistant.sound_projection.state_dict())
     except RuntimeError as error:
         raise CheckpointError(f"{checkpoint} is not of this recipe: {error}") from error
     omni.hearing.load_state_dict(load_file(checkpoint / HEADS), strict=False)
@@ -111,7 +117,7 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     parts: dict[str, nn.Module] = {"pieces": omni.hearing, "words": omni.hearing}
     parts["language"] = omni.language
     if "projector" not in stages:  # it is learnt for what the stages before it have made
-        parts["projector"] = omni
+        parts |= {"projector": omni, "listening": omni}
     for stage, part in parts.items():
         step = 0 if stage in stages else STAGES[stage].steps
         saved = {"module": part.state_dict(), "optimizer": None, "step": step}

@@ -8,6 +8,8 @@ from collections import deque
 import numpy as np
 
 SAMPLE_RATE_HZ = 16_000
+CLEAN_SHARE = 0.4
+"""Of the recordings: they are but louder or softer."""
 
 
 class Augmenter:
@@ -28,6 +30,8 @@ class Augmenter:
         """The recorded version, float32 in [-1, 1], and the samples put before the speech."""
         rng = self._rng
         strength = self._strength * rng.uniform(0.1, 1.0)
+        if strength and rng.random() < CLEAN_SHARE:
+            strength = 0.0
         lead_s = rng.choice((0.0, rng.uniform(0, 0.35), rng.uniform(0.2, 0.8)))
         lead = int(lead_s * SAMPLE_RATE_HZ)
         trail = int(

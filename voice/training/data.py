@@ -9,7 +9,7 @@ import logging
 import math
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +39,9 @@ POSITIONS_PER_SEQUENCE = 80
 """Batches of sequences are made of so many positions a sequence: short ones come in more, long ones
 in fewer, so that every batch costs the same and replicas need not wait for each other."""
 
+HEARD_SHARE = 0.6
+"""Of the sequences of the listening stage: they are heard, the others read."""
+
 
 @dataclass(slots=True)
 class SequenceBatch:
@@ -49,12 +52,15 @@ class SequenceBatch:
         is_audio: [B, T].
         targets: [B, T], the next token where it is learnt, else IGNORED.
         speech: the utterances as sound, in the order of their places (joint stage only).
+        steps: what an ear that is not trained makes of that sound, [places of audio, D]
+            (listening stage only).
     """
 
     tokens: Tensor
     is_audio: Tensor
     targets: Tensor
     speech: SpeechBatch | None = None
+    steps: Tensor | None = None
 
     def to(self, device: torch.device) -> SequenceBatch:
         """The same batch on a device."""
@@ -63,6 +69,7 @@ class SequenceBatch:
             self.is_audio.to(device),
             self.targets.to(device),
             self.speech.to(device) if self.speech else None,
+            None if self.steps is None else self.steps.to(device),
         )
 
 
@@ -87,13 +94,16 @@ class Batches(IterableDataset):
         rng = random.Random(f"{self._seed}-{info.id if info else 0}")
         self._start(rng)
         while True:
-            pool = sorted(self._examples(rng, self.POOL), key=self._length)
-            batches: list[list] = [[]]
+            pool = sorted(self._examples(rng, self.POOL), key=self._kind_and_length)
+            batches: list[list] = []
+            before = None
             for example in pool:
-                full = len(batches[-1]) == self._batch
-                if full or (len(batches[-1]) + 1) * self._length(example) > self._budget:
+                kind, length = self._kind_and_length(example)
+                full = kind != before or len(batches[-1]) == self._batch
+                if full or (len(batches[-1]) + 1) * length > self._budget:
                     batches.append([])
                 batches[-1].append(example)
+                before = kind
             rng.shuffle(batches)
             for batch in batches:
                 yield self._collate(batch, rng)
@@ -105,7 +115,8 @@ class Batches(IterableDataset):
     def _examples(self, rng: random.Random, count: int) -> list:
         raise NotImplementedError
 
-    def _length(self, example) -> int:  # type: ignore[no-untyped-def]
+    def _kind_and_length(self, example) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+        """Batches are of one kind, and of similar lengths."""
         raise NotImplementedError
 
     def _collate(self, examples: list, rng: random.Random):  # type: ignore[no-untyped-def]
@@ -128,8 +139,8 @@ class SpeechBatches(Batches):
             examples += self._recorder.record(random_utterance(rng), rng, times=2)
         return examples
 
-    def _length(self, example: Recording) -> int:
-        return len(example.features)
+    def _kind_and_length(self, example: Recording) -> tuple[int, int]:
+        return 0, len(example.features)
 
     def _collate(self, examples: list, rng: random.Random) -> SpeechBatch:
         return collate_speech(examples)
@@ -145,52 +156,67 @@ class SequenceBatches(Batches):
         seed: int,
         sound: bool,
         max_positions: int,
+        ear: Callable[[SpeechBatch], Tensor] | None = None,
     ) -> None:
+        """``ear``: hears the speech in the worker, which then sends its steps [N, S, D] alone.
+
+        With it, batches of misheard transcripts come between those of speech: text is cheap, and
+        what is learnt from it is to hold for what is heard.
+        """
         super().__init__(3 * batch, seed, budget=batch * POSITIONS_PER_SEQUENCE)
-        self._maker = SequenceMaker(tokenizer, SPOKEN_SHARES if sound else None)
+        self._reading = SequenceMaker(tokenizer)
+        self._speaking = SequenceMaker(tokenizer, SPOKEN_SHARES)
         self._vocabulary = range(NUM_SPECIAL_TOKENS, len(tokenizer))
-        self._sound = sound
+        self._sound_share = 0.0 if not sound else 1.0 if ear is None else HEARD_SHARE
         self._max_positions = max_positions
+        self._ear = ear
 
     def _start(self, rng: random.Random) -> None:
-        if self._sound:
-            self._recorder = Recorder(self._maker, rng, flite=True)
+        if self._sound_share:
+            self._recorder = Recorder(self._speaking, rng, flite=True)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []
         while len(examples) < count:
-            sequence = self._maker.sample(rng)
+            sound = rng.random() < self._sound_share
+            sequence = (self._speaking if sound else self._reading).sample(rng)
             recordings: list[Recording] = []
-            if self._sound:
+            if sound:
                 recordings = [self._recorder.record(t, rng)[0] for t in sequence.utterances]
                 heard = [recording.pieces for recording in recordings]
             else:
                 heard = [self._imagine(text, rng) for text in sequence.utterances]
             laid_out = sequence.lay_out(heard)
             if len(laid_out[0]) <= self._max_positions:
-                examples.append((laid_out, recordings))
+                examples.append((laid_out, recordings, sound))
         return examples
 
     def _imagine(self, text: str, rng: random.Random) -> list[int]:
-        pieces = imagine_pieces(self._maker.words(text), text, rng)
+        pieces = imagine_pieces(self._reading.words(text), text, rng)
         return mishear(pieces, rng, self._vocabulary)
 
-    def _length(self, example: tuple) -> int:
-        return len(example[0][0])
+    def _kind_and_length(self, example: tuple) -> tuple[int, int]:
+        return int(example[2]), len(example[0][0])
 
     def _collate(self, examples: list, rng: random.Random) -> SequenceBatch:
-        longest = max(self._length(example) for example in examples)
+        longest = max(len(ids) for (ids, _, _), _, _ in examples)
         tokens = torch.zeros(len(examples), longest, dtype=torch.long)
         is_audio = torch.zeros(len(examples), longest, dtype=torch.bool)
         targets = torch.full((len(examples), longest), IGNORED)
         recordings: list[Recording] = []
-        for index, ((ids, audio_places, next_ids), heard) in enumerate(examples):
+        for index, ((ids, audio_places, next_ids), heard, _) in enumerate(examples):
             tokens[index, : len(ids)] = torch.tensor(ids)
             is_audio[index, : len(ids)] = torch.tensor(audio_places)
             targets[index, : len(ids)] = torch.tensor(next_ids)
             recordings += heard
-        speech = collate_speech(recordings) if recordings else None
-        return SequenceBatch(tokens, is_audio, targets, speech)
+        if not recordings:
+            return SequenceBatch(tokens, is_audio, targets)
+        speech = collate_speech(recordings)
+        if self._ear is None:
+            return SequenceBatch(tokens, is_audio, targets, speech)
+        with torch.no_grad():
+            steps = self._ear(speech)[speech.pieces != IGNORED]
+        return SequenceBatch(tokens, is_audio, targets, steps=steps)
 
 
 def load_batches(dataset: Batches, workers: int) -> Iterator:

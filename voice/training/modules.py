@@ -41,6 +41,12 @@ JOINT_PHONEME_WEIGHT = 0.1
 JOINT_PIECE_WEIGHT = 0.5
 """Of the encoder's own tasks beside the main one: they keep the ear from drifting."""
 
+SURE_LOGIT = 12.0
+"""Of a piece that the ear is sure of, roughly."""
+
+LISTENING_PROJECTOR_WEIGHT = 2.0
+"""Of the projector's own task in the listening stage: what it says stays what the decoder reads."""
+
 IMAGINED_NOISE = 0.15
 """Deviation of the noise on the embeddings of imagined speech, whose own deviation is 0.5."""
 
@@ -193,16 +199,47 @@ class Omni(nn.Module):
             1e-5,
         )
 
+    @torch.no_grad()
+    def start_projector(self) -> None:
+        """Makes a table of the projector: an inner unit for every word piece.
+
+        The ear's classifier reads the unit, the decoder's embedding is what it says. relu² lets the
+        surest piece win, much as a softmax would.
+        """
+        self.projector.linear1.weight.copy_(self.hearing.piece_head.weight / SURE_LOGIT)
+        self.projector.linear2.weight.copy_(self.language.decoder.backbone.embeddings.weight.T)
+
     def projector_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
-        """Squared distance from the embeddings of the pieces it finds, blanks counting half."""
+        """Distance of what the projector says from what the decoder is used to reading."""
         with torch.no_grad():
             steps = self.hearing.encode(batch)[0][batch.pieces != IGNORED]
-            pieces = self.hearing.piece_head(steps).argmax(-1)
-            wanted = self.language.decoder.embed(pieces).float()
-        errors = (self.projector(steps).float() - wanted).square().mean(-1)
-        begins = pieces != BLANK
-        loss = errors[begins].mean() + 0.5 * errors[~begins].mean()
-        relative = errors[begins].mean() / wanted[begins].square().mean()
+        return self._distance(steps, self.projector(steps))
+
+    def listening_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
+        """Loss of the learnt tokens for an ear that is not trained, and the projector's own."""
+        if batch.steps is None:
+            loss, figures = self.language.loss(batch)
+            return loss, {f"read {name}": value for name, value in figures.items()}
+        said = self.projector(batch.steps)
+        distance, more = self._distance(batch.steps, said)
+        embeddings = self.language.decoder.embed(batch.tokens)
+        embeddings = embeddings.masked_scatter(batch.is_audio[..., None], said.to(embeddings.dtype))
+        loss, figures = self.language.token_loss(batch, embeddings)
+        return loss + LISTENING_PROJECTOR_WEIGHT * distance, figures | more
+
+    def _distance(self, steps: Tensor, said: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Squared distance from the mean embedding of the pieces that the classifier finds.
+
+        Blanks count half. ``steps`` [S, D] of the encoder, ``said`` [S, hidden] by the projector.
+        """
+        with torch.no_grad():
+            found = self.hearing.piece_head(steps).float().softmax(-1)
+            wanted = found @ self.language.decoder.backbone.embeddings.weight.float()
+        errors = (said.float() - wanted).square().mean(-1)
+        begins = found.argmax(-1) != BLANK
+        found_errors = _mean(errors[begins])
+        loss = found_errors + 0.5 * _mean(errors[~begins])
+        relative = found_errors / _mean(wanted[begins].square().mean(-1)).clamp(min=1e-6)
         return loss, {"relative": float(relative.detach())}
 
     def joint_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
@@ -224,6 +261,11 @@ def _convolve_in_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:
         return F.conv2d(
             x.float(), conv.weight, conv.bias, conv.stride, conv.padding, 1, conv.groups
         )
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Of nothing: nothing."""
+    return values.sum() / max(1, values.numel())
 
 
 def _accuracy(logits: Tensor, targets: Tensor) -> float:

@@ -29,7 +29,7 @@ SOUND_CONFIG = {
     "subsampling_conv_stride": 2,
     "subsampling_factor": 8,
     "num_mel_bins": 80,
-    "projection_hidden_size": 512,
+    "projection_hidden_size": VOCABULARY_SIZE,  # an inner unit for every word piece
     "projection_bias": False,
     "sampling_rate": 16000,
 }
@@ -146,7 +146,9 @@ STAGES = {
         steps=12_000, batch=16, learning_rate=8e-4, warmup_steps=200, max_positions=400
     ),
     # The projector learns the embeddings that the decoder gives to the word pieces.
-    "projector": StageSettings(steps=300, batch=24, learning_rate=2e-3, warmup_steps=50),
+    "projector": StageSettings(steps=400, batch=24, learning_rate=2e-3, warmup_steps=50),
+    # The decoder learns to read what the ear, which stays as it is, makes of sound.
+    "listening": StageSettings(steps=6000, batch=16, learning_rate=5e-4, warmup_steps=100),
     # Everything together, from sound to answer.
     "joint": StageSettings(
         steps=6000, batch=16, learning_rate=7e-4, warmup_steps=100, hearing_rate=0.5

@@ -186,7 +186,13 @@ class Shares:
 
 
 SPOKEN_SHARES = Shares(
-    transcription=0.22, copying=0.04, spelling=0.06, drill=0.1, unfinished=0.06, short=0.05
+    transcription=0.2,
+    copying=0.05,
+    spelling=0.08,
+    drill=0.1,
+    unfinished=0.06,
+    short=0.04,
+    tools=0.1,
 )
 """Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
 they teach the decoder it has learnt by then."""

@@ -8,11 +8,15 @@
 4. language: the decoder reads transcripts, laid out as speech would lay them, and answers. No sound
    is involved, so this stage can run beside the first three.
 5. projector: encoder steps → the decoder's embeddings of the word pieces found there.
-6. joint: sound → answers, everything trained together.
+6. listening: sound → answers, the ear as it is: the decoder learns to read what the ear makes of
+   sound, doubts and mistakes included. Between it, transcripts as before.
+7. joint: sound → answers, everything trained together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -23,6 +27,7 @@ from omni_core.moe import Router
 from voice.training.data import Batches, SequenceBatches, SpeechBatches, load_batches
 from voice.training.modules import Hearing, Language, Omni
 from voice.training.recipe import StageSettings
+from voice.training.recordings import SpeechBatch
 from voice.training.replicas import rank
 from voice.training.trainer import LossFunction, Trainer
 
@@ -51,15 +56,17 @@ def train_stage(
         module, loss = language, language.loss
     else:
         module = omni = Omni(hearing, language)
-        loss = omni.joint_loss
+        loss = getattr(omni, f"{name}_loss")
         if name == "projector":
-            loss = omni.projector_loss
             hearing.load_state_dict(stage_weights(directory / "words.pt"))
             language.load_state_dict(stage_weights(directory / "language.pt"))
-            hearing.eval().requires_grad_(False)
+            omni.start_projector()
             language.requires_grad_(False)
         else:
-            omni.load_state_dict(stage_weights(directory / "projector.pt"))
+            before = {"listening": "projector", "joint": "listening"}[name]
+            omni.load_state_dict(stage_weights(directory / f"{before}.pt"))
+        if name != "joint":
+            hearing.eval().requires_grad_(False)
     module.to(device)
     for router in module.modules():
         if isinstance(router, Router):
@@ -67,14 +74,21 @@ def train_stage(
     trainer = Trainer(name, module, settings, directory)
     trainer.resume()
     data: Batches
-    if name in ("language", "joint"):
-        sound = name == "joint"
-        data = SequenceBatches(tokenizer, settings.batch, seed, sound, settings.max_positions)
+    if name in ("language", "listening", "joint"):
+        sound = name != "language"
+        ear = _copied_ear(hearing) if name == "listening" else None
+        data = SequenceBatches(tokenizer, settings.batch, seed, sound, settings.max_positions, ear)
     else:
         data = SpeechBatches(tokenizer, settings.batch, seed)
     # Every replica has data of its own, and a stage that goes on does not see the old ones again.
     data.reseed(rank(), trainer.step)
     trainer.run(load_batches(data, settings.workers), loss, device)
+
+
+def _copied_ear(hearing: Hearing) -> Callable[[SpeechBatch], Tensor]:
+    """Speech → encoder steps, on the CPU, for the processes that make the data."""
+    copied = deepcopy(hearing).cpu().eval()
+    return lambda speech: copied.encode(speech)[0]
 
 
 def stage_weights(file: Path) -> dict[str, Tensor]:

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
+from omni_core.weights import CheckpointError
 from tests.voice.tiny import write_tiny
 from voice import load
 from voice.training import run as runs
 from voice.training.assemble import HEADS, assemble, start_from
 from voice.training.modules import Hearing, Language, Omni
-from voice.training.recipe import STAGES, VOCABULARY_SIZE
+from voice.training.recipe import SOUND_CONFIG, STAGES, VOCABULARY_SIZE
 from voice.training.stages import stage_weights
 from voice.training.tokenizer import build_tokenizer
 
@@ -40,6 +41,14 @@ def test_assembled_run_is_loaded(checkpoint):
     assert (checkpoint / HEADS).exists()
 
 
+def test_run_that_has_come_to_listening_is_assembled_from_it(run, tmp_path):
+    further = tmp_path / "run"
+    runs.open_tokenizer(run).save_pretrained(further / "tokenizer")
+    torch.save(torch.load(run / "joint.pt", weights_only=True), further / "listening.pt")
+    assemble(further, tmp_path / "checkpoint")
+    assert load(tmp_path / "checkpoint").hears
+
+
 def test_run_goes_on_from_a_checkpoint(run, checkpoint, tmp_path):
     start_from(checkpoint, tmp_path)
     before = stage_weights(run / "joint.pt")
@@ -55,7 +64,7 @@ def test_run_goes_on_from_a_checkpoint(run, checkpoint, tmp_path):
 
 
 def test_named_stages_begin_with_the_weights_of_a_checkpoint(run, checkpoint, tmp_path):
-    start_from(checkpoint, tmp_path, ("words", "language", "projector", "joint"))
+    start_from(checkpoint, tmp_path, ("words", "language", "projector", "listening", "joint"))
     whole = stage_weights(run / "joint.pt")
     for stage, part in (("words", "hearing."), ("language", "language.")):
         saved = torch.load(tmp_path / f"{stage}.pt", weights_only=True)
@@ -66,10 +75,17 @@ def test_named_stages_begin_with_the_weights_of_a_checkpoint(run, checkpoint, tm
                     weight, whole[part + name].bfloat16().float(), rtol=1e-2, atol=1e-6
                 )
     assert not (tmp_path / "projector.pt").exists()
+    assert not (tmp_path / "listening.pt").exists()
 
 
 @pytest.mark.parametrize(
-    ("stages", "reason"), [(("pieces",), "knows nothing yet"), (("words", "joint"), "projector")]
+    ("stages", "reason"),
+    [
+        (("pieces",), "knows nothing yet"),
+        (("words", "joint"), "projector"),
+        (("language", "listening"), "projector"),
+        (("projector", "joint"), "listening"),
+    ],
 )
 def test_stages_that_do_not_go_together_are_refused(checkpoint, tmp_path, stages, reason):
     with pytest.raises(ValueError, match=reason):
@@ -80,6 +96,20 @@ def test_run_is_never_overwritten_by_a_checkpoint(checkpoint, tmp_path):
     start_from(checkpoint, tmp_path)
     with pytest.raises(FileExistsError, match="--directory"):
         start_from(checkpoint, tmp_path)
+
+
+def test_checkpoint_with_another_projector_goes_on_from_a_new_one(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(SOUND_CONFIG, "projection_hidden_size", 64)
+    narrow = tmp_path / "narrow"
+    omni = Omni(Hearing(), Language())
+    (tmp_path / "run").mkdir()
+    torch.save({"module": omni.state_dict(), "step": 1}, tmp_path / "run" / "joint.pt")
+    runs.open_tokenizer(run).save_pretrained(tmp_path / "run" / "tokenizer")
+    assemble(tmp_path / "run", narrow)
+    monkeypatch.undo()
+    start_from(narrow, tmp_path / "further", ("projector", "listening"))
+    with pytest.raises(CheckpointError, match="not of this recipe"):
+        start_from(narrow, tmp_path / "refused", ("joint",))
 
 
 def test_checkpoint_without_classifiers_is_refused(tmp_path):

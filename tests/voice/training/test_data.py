@@ -138,6 +138,36 @@ def test_heard_sequences_have_a_place_for_every_step_of_their_speech(maker, toke
     assert batch.is_audio.sum() == (-(-batch.speech.lengths // 8)).sum()
 
 
+def test_ear_in_the_worker_sends_a_step_for_every_place_of_audio(maker, tokenizer):
+    def ear(speech):  # every step of an utterance is its number of features
+        return speech.lengths[:, None, None].expand(-1, speech.pieces.shape[1], 1)
+
+    batches = iter(SequenceBatches(tokenizer, 4, 0, sound=True, max_positions=320, ear=ear))
+    kinds = [next(batches) for _ in range(12)]
+    read = [batch for batch in kinds if batch.steps is None]
+    heard = [batch for batch in kinds if batch.steps is not None]
+    assert read
+    assert heard
+    for batch in heard:
+        assert batch.speech is None
+        assert len(batch.steps) == batch.is_audio.sum()
+        counts = batch.steps[:, 0].unique_consecutive(return_counts=True)
+        assert all(-(-int(t) // 8) <= int(n) for t, n in zip(*counts, strict=True))
+
+
+@pytest.mark.parametrize(("strength", "least", "most"), [(0.0, 200, 200), (1.0, 100, 160)])
+def test_some_recordings_are_but_louder_or_softer(strength, least, most):
+    augment = Augmenter(random.Random(3), strength)
+    speech = np.sin(np.arange(8000) / 20).astype(np.float32)
+    clean = 0
+    for _ in range(200):
+        recorded, lead = augment(speech)
+        part = recorded[lead : lead + len(speech)]
+        gain = part @ speech / (speech @ speech)
+        clean += bool(np.abs(part - gain * speech).max() < 1e-5)
+    assert least <= clean <= most
+
+
 def test_imagined_sequences_hold_the_words_where_sound_would_be(tokenizer):
     batch = next(iter(SequenceBatches(tokenizer, 4, seed=0, sound=False, max_positions=160)))
     assert batch.speech is None
@@ -162,8 +192,8 @@ class CrashingBatches(Batches):
     def _examples(self, rng, count):
         return [rng.random()] * count
 
-    def _length(self, example):
-        return 1
+    def _kind_and_length(self, example):
+        return 0, 1
 
     def _collate(self, examples, rng):
         return examples

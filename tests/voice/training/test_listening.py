@@ -1,0 +1,78 @@
+"""The projector as a table of word pieces; a decoder that learns to read what the ear hears."""
+
+import pytest
+import torch
+
+from voice.training.data import SequenceBatch
+from voice.training.modules import Hearing, Language, Omni
+from voice.training.sequences import BLANK, IGNORED
+
+
+@pytest.fixture(scope="module")
+def omni():
+    torch.manual_seed(0)
+    omni = Omni(Hearing(), Language()).eval()
+    omni.start_projector()
+    for router in omni.language.routers:
+        router.load = torch.zeros_like(router.e_score_correction_bias, dtype=torch.long)
+    return omni
+
+
+def heard_batch(omni, pieces, sureness=40.0):
+    """Two sequences of three places of audio whose encoder steps are sure of ``pieces``."""
+    tokens = torch.tensor([[1, 0, 0, 0, 50, 51], [1, 0, 0, 0, 60, 61]])
+    is_audio = torch.zeros_like(tokens, dtype=torch.bool)
+    is_audio[:, 1:4] = True
+    targets = torch.full_like(tokens, IGNORED)
+    targets[:, 3:5] = tokens[:, 4:6]
+    rows = omni.hearing.piece_head.weight[pieces]
+    steps = sureness * rows / rows.square().sum(-1, keepdim=True)
+    return SequenceBatch(tokens, is_audio, targets, steps=steps.detach())
+
+
+def test_projector_starts_as_a_table_of_pieces(omni):
+    pieces = torch.arange(300, 400)
+    with torch.no_grad():
+        said = omni.projector(omni.hearing.piece_head.weight[pieces])
+    embeddings = omni.language.decoder.backbone.embeddings.weight
+    assert torch.cosine_similarity(said[:, None], embeddings, dim=-1).argmax(-1).equal(pieces)
+
+
+def test_listening_reads_what_the_projector_says_of_the_steps(omni):
+    batch = heard_batch(omni, torch.tensor([300, 301, 302, 303, 304, 305]))
+    loss, figures = omni.listening_loss(batch)
+    told = omni.language.decoder.embed(batch.tokens)
+    told[batch.is_audio] = omni.projector(batch.steps)
+    wanted, _ = omni.language.token_loss(batch, told)
+    assert figures["reply"] == pytest.approx(float(wanted.detach()))
+    assert float(loss.detach()) > figures["reply"]  # the projector's own distance comes on top
+
+
+def test_listening_trains_projector_and_decoder_but_not_the_ear(omni):
+    omni.hearing.requires_grad_(False)
+    loss, _ = omni.listening_loss(heard_batch(omni, torch.arange(300, 306)))
+    loss.backward()
+    assert omni.projector.linear1.weight.grad.abs().sum() > 0
+    assert omni.language.decoder.lm_head.weight.grad.abs().sum() > 0
+    assert all(weight.grad is None for weight in omni.hearing.parameters())
+    omni.zero_grad()
+    omni.hearing.requires_grad_(True)
+
+
+def test_projector_that_says_the_mean_embeddings_is_at_no_distance(omni, monkeypatch):
+    batch = heard_batch(omni, torch.tensor([BLANK, 301, 302, BLANK, 304, 305]))
+    found = omni.hearing.piece_head(batch.steps).softmax(-1)
+    means = found @ omni.language.decoder.backbone.embeddings.weight
+    monkeypatch.setattr(omni.projector, "forward", lambda steps: means)
+    loss, figures = omni.listening_loss(batch)
+    assert figures["relative"] == 0
+    assert float(loss.detach()) == pytest.approx(figures["reply"])
+
+
+def test_sequences_without_sound_are_read(omni):
+    batch = heard_batch(omni, torch.arange(300, 306))
+    batch.steps = None
+    loss, figures = omni.listening_loss(batch)
+    wanted, _ = omni.language.loss(batch)
+    assert float(loss.detach()) == pytest.approx(float(wanted.detach()))
+    assert set(figures) == {"read reply", "read accuracy"}
