@@ -19,6 +19,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -47,6 +48,8 @@ _CUT = "\udfff"
 _USER = {"role": "user", "content": "Hello."}
 _HISTORY = (_USER, {"role": "assistant", "content": "Hi."})
 """A conversation after which the pieces of a turn are rendered."""
+KEPT_PIECES = 64
+"""Of each kind of piece; most sessions need one or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,10 @@ class Prompt:
         assert _CUT not in self._token_of, "more special tokens than lone surrogates"
         self.media_token_ids: list[int] = [vocabulary[token] for token in _MEDIA_TOKENS]
         """Tokens that frame media; a reply must not contain them."""
+        # A listener waits for these; they depend on the template and a few texts alone.
+        self._closing = lru_cache(KEPT_PIECES)(self._write_closing)
+        self._reply_opening = lru_cache(KEPT_PIECES)(self._write_reply_opening)
+        self._thinking_after = lru_cache(KEPT_PIECES)(self._find_thinking_after)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a rendered piece, without any token of the tokenizer's own."""
@@ -179,6 +186,9 @@ class Prompt:
 
     def turn_closing(self, text: str = "") -> str:
         """The rest of a spoken turn from `<so_end>` on; `text` is what was typed with it."""
+        return self._closing(text)
+
+    def _write_closing(self, text: str) -> str:
         opening, closing = self._spoken_turn(text, 0, 0)
         if opening != self.turn_opening():
             raise TemplateError(
@@ -189,6 +199,9 @@ class Prompt:
 
     def reply_opening(self, thinking: bool) -> str:
         """What comes between a user's turn and the first token of the reply."""
+        return self._reply_opening(thinking)
+
+    def _write_reply_opening(self, thinking: bool) -> str:
         rendered = self.render([_USER], thinking=thinking)
         return _without_start(rendered, self.render([_USER], reply=False))
 
@@ -213,6 +226,9 @@ class Prompt:
 
     def thinking_after(self, text: str, thinking: bool) -> bool:
         """Whether the model thinks after a system text or turn, which may hold `/no_think`."""
+        return self._thinking_after(text, thinking)
+
+    def _find_thinking_after(self, text: str, thinking: bool) -> bool:
         rendered = self.render([_user(text)], thinking=thinking)
         switched = self.reply_opening(not thinking)
         changes = switched != self.reply_opening(thinking) and rendered.endswith(switched)
