@@ -6,31 +6,26 @@ worth a call. Those are torch's, all else is compiled (`omni_core.row_kernels`).
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from omni_core.attention import Attention
 from omni_core.cache import KVCache, MambaCache
-from omni_core.kernels import head_step
 from omni_core.layers import MLP, RMSNorm
 from omni_core.mamba import MambaMixer
 from omni_core.moe import MoE
 from omni_core.row_kernels import conv_rows, experts_rows, gate_rows, norm_rows, scan_rows
-from omni_core.single import as_array, norm_arrays
-
-
-class Stage(Protocol):
-    """A block: adds its output to the residual `h` [T, hidden], and moves its cache on."""
-
-    def __call__(self, h: Tensor, cache: Any) -> None: ...
+from omni_core.single import CompiledSteps, as_array, norm_arrays
 
 
 class MambaStage:
-    """`MambaMixer` behind its norm."""
+    """`MambaMixer` behind its norm.
+
+    Like every stage, it adds its output to the residual `h` [T, hidden] and moves its cache on.
+    """
 
     def __init__(self, norm: RMSNorm, mixer: MambaMixer) -> None:
         self._norm = norm_arrays(norm)
@@ -108,34 +103,18 @@ class MoEStage:
         self._shared.add(x, h)
 
 
-_STAGES: dict[type[nn.Module], type[Any]] = {
-    MambaMixer: MambaStage,
-    Attention: AttentionStage,
-    MoE: MoEStage,
-    MLP: MLPStage,
-}
+class SeveralSteps(CompiledSteps):
+    """Some positions at once."""
 
-
-class SeveralSteps:
-    """The blocks over some positions at once, and the head over the last.
-
-    It holds views of the weights: changes in place are seen, replaced weights need a new object.
-
-    Args:
-        blocks: the decoder's blocks, with `norm` and `mixer`.
-        norm: the final norm.
-        head: weight of the last product [vocab, hidden].
-    """
-
-    def __init__(self, blocks: Sequence[Any], norm: RMSNorm, head: Tensor) -> None:
-        self._stages: list[Stage] = [
-            _STAGES[type(block.mixer)](block.norm, block.mixer) for block in blocks
-        ]
-        self._last: tuple[np.ndarray | float, ...] = (*norm_arrays(norm), as_array(head))
+    stages: ClassVar = {
+        MambaMixer: MambaStage,
+        Attention: AttentionStage,
+        MoE: MoEStage,
+        MLP: MLPStage,
+    }
 
     def __call__(self, positions: Tensor, caches: Sequence[Any]) -> Tensor:
         """Moves the caches on by embeddings [T, hidden]; the last position's logits [vocab]."""
         h = positions.clone(memory_format=torch.contiguous_format)
-        for stage, cache in zip(self._stages, caches, strict=True):
-            stage(h, cache)
-        return torch.from_numpy(head_step(h[-1].numpy(), *self._last))
+        self._pass(h, caches)
+        return self._logits(h[-1].numpy())

@@ -6,7 +6,7 @@ read the weights in place.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,14 +27,11 @@ from omni_core.mamba import MambaMixer
 from omni_core.moe import MoE
 
 
-class Stage(Protocol):
-    """A block's step: adds its output to the residual `h` [hidden], and moves its cache on."""
-
-    def __call__(self, h: np.ndarray, cache: Any) -> None: ...
-
-
 class MambaStage:
-    """`mamba_step` with the weights of a block."""
+    """`mamba_step` with the weights of a block.
+
+    Like every stage, it adds its output to the residual `h` [hidden] and moves its cache on.
+    """
 
     def __init__(self, norm: RMSNorm, mixer: MambaMixer) -> None:
         self._before: tuple[Any, ...] = (*norm_arrays(norm), as_array(mixer.in_proj.weight))
@@ -115,18 +112,10 @@ def norm_arrays(norm: RMSNorm) -> tuple[np.ndarray, float]:
     return as_array(norm.weight), norm.eps
 
 
-_STAGES: dict[type[nn.Module], type[Any]] = {
-    MambaMixer: MambaStage,
-    Attention: AttentionStage,
-    MoE: MoEStage,
-    MLP: MLPStage,
-}
+class CompiledSteps:
+    """The blocks and the head by stages, one per block; subclasses say by which.
 
-
-class SingleStep:
-    """The blocks and the head, position by position.
-
-    It holds views of the weights: changes in place are seen, replaced weights need a new step.
+    It holds views of the weights: changes in place are seen, replaced weights need a new object.
 
     Args:
         blocks: the decoder's blocks, with `norm` and `mixer`.
@@ -134,16 +123,36 @@ class SingleStep:
         head: weight of the last product [vocab, hidden].
     """
 
+    stages: ClassVar[dict[type[nn.Module], type[Any]]]
+    """Mixer → its stage."""
+
     def __init__(self, blocks: Sequence[Any], norm: RMSNorm, head: Tensor) -> None:
-        self._stages: list[Stage] = [
-            _STAGES[type(block.mixer)](block.norm, block.mixer) for block in blocks
-        ]
+        self._stages = [self.stages[type(block.mixer)](block.norm, block.mixer) for block in blocks]
         self._last: tuple[Any, ...] = (*norm_arrays(norm), as_array(head))
+
+    def _pass(self, h: Any, caches: Sequence[Any]) -> None:
+        """Moves the residual `h` through the stages, and the caches on."""
+        for stage, cache in zip(self._stages, caches, strict=True):
+            stage(h, cache)
+
+    def _logits(self, h: np.ndarray) -> Tensor:
+        """Logits [vocab] of the last stage's output [hidden]."""
+        return torch.from_numpy(head_step(h, *self._last))
+
+
+class SingleStep(CompiledSteps):
+    """Position by position."""
+
+    stages: ClassVar = {
+        MambaMixer: MambaStage,
+        Attention: AttentionStage,
+        MoE: MoEStage,
+        MLP: MLPStage,
+    }
 
     def __call__(self, positions: Tensor, caches: Sequence[Any]) -> Tensor:
         """Moves the caches on by embeddings [T, hidden]; the last position's logits [vocab]."""
         for x in positions.numpy():
             h = x.copy()
-            for stage, cache in zip(self._stages, caches, strict=True):
-                stage(h, cache)
-        return torch.from_numpy(head_step(h, *self._last))
+            self._pass(h, caches)
+        return self._logits(h)

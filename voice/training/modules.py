@@ -222,9 +222,7 @@ class Omni(nn.Module):
             return loss, {f"read {name}": value for name, value in figures.items()}
         said = self.projector(batch.steps)
         distance, more = self._distance(batch.steps, said)
-        embeddings = self.language.decoder.embed(batch.tokens)
-        embeddings = embeddings.masked_scatter(batch.is_audio[..., None], said.to(embeddings.dtype))
-        loss, figures = self.language.token_loss(batch, embeddings)
+        loss, figures = self._heard_loss(batch, said)
         return loss + LISTENING_PROJECTOR_WEIGHT * distance, figures | more
 
     def _distance(self, steps: Tensor, said: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -242,15 +240,19 @@ class Omni(nn.Module):
         relative = found_errors / _mean(wanted[begins].square().mean(-1)).clamp(min=1e-6)
         return loss, {"relative": float(relative.detach())}
 
+    def _heard_loss(self, batch: SequenceBatch, said: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Loss of the learnt tokens when the places of audio hold ``said`` [S, hidden]."""
+        embeddings = self.language.decoder.embed(batch.tokens)
+        embeddings = embeddings.masked_scatter(batch.is_audio[..., None], said.to(embeddings.dtype))
+        return self.language.token_loss(batch, embeddings)
+
     def joint_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
         """Loss of the learnt tokens when the utterances are heard, and of the encoder's tasks."""
         if batch.speech is None:  # every turn of every sequence was typed
             return self.language.loss(batch)
         steps, middle = self.hearing.encode(batch.speech)
-        embeddings = self.language.decoder.embed(batch.tokens)
-        heard = self.projector(steps[batch.speech.pieces != IGNORED]).to(embeddings.dtype)
-        embeddings = embeddings.masked_scatter(batch.is_audio[..., None], heard)
-        loss, figures = self.language.token_loss(batch, embeddings)
+        said = self.projector(steps[batch.speech.pieces != IGNORED])
+        loss, figures = self._heard_loss(batch, said)
         own, more = self.hearing.own_loss(steps, middle, batch.speech)
         return loss + own, figures | more
 
