@@ -11,6 +11,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 import torch
 from torch import Tensor
@@ -39,8 +40,30 @@ POSITIONS_PER_SEQUENCE = 80
 """Batches of sequences are made of so many positions a sequence: short ones come in more, long ones
 in fewer, so that every batch costs the same and replicas need not wait for each other."""
 
-HEARD_SHARE = 0.6
-"""Of the sequences of the listening stage: they are heard, the others read."""
+
+class Kind(IntEnum):
+    """How a sequence comes: as misheard transcripts, as speech, or as speech for the ear alone."""
+
+    READ = 0
+    HEARD = 1
+    SPEECH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A sequence before it is put in a batch.
+
+    Attributes:
+        kind: batches are of one kind.
+        length: in positions; of speech for the ear alone, in encoder steps.
+        laid_out: tokens, places of audio and targets, as ``Sequence.lay_out`` gives them.
+        recordings: of its utterances.
+    """
+
+    kind: Kind
+    length: int
+    laid_out: tuple[list[int], list[bool], list[int]]
+    recordings: list[Recording]
 
 
 @dataclass(slots=True)
@@ -147,68 +170,82 @@ class SpeechBatches(Batches):
 
 
 class SequenceBatches(Batches):
-    """Training sequences; utterances as misheard transcripts or, with ``sound``, as speech too."""
+    """Training sequences; their utterances are misheard transcripts or speech.
+
+    Where the ear is trained too, batches of speech alone (`SpeechBatch`) come between them: they
+    hold more of it.
+    """
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
         batch: int,
         seed: int,
-        sound: bool,
+        heard: float,
         max_positions: int,
         ear: Callable[[SpeechBatch], Tensor] | None = None,
+        speech: float = 0.0,
     ) -> None:
-        """``ear``: hears the speech in the worker, which then sends its steps [N, S, D] alone.
-
-        With it, batches of misheard transcripts come between those of speech: text is cheap, and
-        what is learnt from it is to hold for what is heard.
+        """``heard``: part of the sequences that are speech; between them come misheard transcripts,
+        which are cheap, and what is learnt from them is to hold for what is heard.
+        ``ear``: hears the speech in the worker, which then sends its steps [N, S, D] alone.
+        ``speech``: part of the examples that are utterances for the ear alone.
         """
         super().__init__(3 * batch, seed, budget=batch * POSITIONS_PER_SEQUENCE)
         self._reading = SequenceMaker(tokenizer)
         self._speaking = SequenceMaker(tokenizer, SPOKEN_SHARES)
         self._vocabulary = range(NUM_SPECIAL_TOKENS, len(tokenizer))
-        self._sound_share = 0.0 if not sound else 1.0 if ear is None else HEARD_SHARE
+        self._shares = (1 - heard - speech, heard, speech)
         self._max_positions = max_positions
         self._ear = ear
 
     def _start(self, rng: random.Random) -> None:
-        if self._sound_share:
+        if self._shares[Kind.READ] < 1:
             self._recorder = Recorder(self._speaking, rng, flite=True)
 
     def _examples(self, rng: random.Random, count: int) -> list:
-        examples: list = []
+        examples: list[Example] = []
         while len(examples) < count:
-            sound = rng.random() < self._sound_share
-            sequence = (self._speaking if sound else self._reading).sample(rng)
+            kind = rng.choices(tuple(Kind), self._shares)[0]
             recordings: list[Recording] = []
-            if sound:
+            if kind is Kind.SPEECH:
+                for recording in self._recorder.record(random_utterance(rng), rng, times=2):
+                    steps = len(recording.pieces)
+                    examples.append(Example(kind, steps, ([], [], []), [recording]))
+                continue
+            if kind is Kind.HEARD:
+                sequence = self._speaking.sample(rng)
                 recordings = [self._recorder.record(t, rng)[0] for t in sequence.utterances]
                 heard = [recording.pieces for recording in recordings]
             else:
+                sequence = self._reading.sample(rng)
                 heard = [self._imagine(text, rng) for text in sequence.utterances]
             laid_out = sequence.lay_out(heard)
             if len(laid_out[0]) <= self._max_positions:
-                examples.append((laid_out, recordings, sound))
+                examples.append(Example(kind, len(laid_out[0]), laid_out, recordings))
         return examples
 
     def _imagine(self, text: str, rng: random.Random) -> list[int]:
         pieces = imagine_pieces(self._reading.words(text), text, rng)
         return mishear(pieces, rng, self._vocabulary)
 
-    def _kind_and_length(self, example: tuple) -> tuple[int, int]:
-        return int(example[2]), len(example[0][0])
+    def _kind_and_length(self, example: Example) -> tuple[int, int]:
+        return example.kind, example.length
 
-    def _collate(self, examples: list, rng: random.Random) -> SequenceBatch:
-        longest = max(len(ids) for (ids, _, _), _, _ in examples)
+    def _collate(self, examples: list, rng: random.Random) -> SequenceBatch | SpeechBatch:
+        if examples[0].kind is Kind.SPEECH:
+            return collate_speech([example.recordings[0] for example in examples])
+        longest = max(example.length for example in examples)
         tokens = torch.zeros(len(examples), longest, dtype=torch.long)
         is_audio = torch.zeros(len(examples), longest, dtype=torch.bool)
         targets = torch.full((len(examples), longest), IGNORED)
         recordings: list[Recording] = []
-        for index, ((ids, audio_places, next_ids), heard, _) in enumerate(examples):
+        for index, example in enumerate(examples):
+            ids, audio_places, next_ids = example.laid_out
             tokens[index, : len(ids)] = torch.tensor(ids)
             is_audio[index, : len(ids)] = torch.tensor(audio_places)
             targets[index, : len(ids)] = torch.tensor(next_ids)
-            recordings += heard
+            recordings += example.recordings
         if not recordings:
             return SequenceBatch(tokens, is_audio, targets)
         speech = collate_speech(recordings)

@@ -27,7 +27,7 @@ from voice.training.recipe import (
     SOUND_CONFIG,
     VOCABULARY_SIZE,
 )
-from voice.training.recordings import SpeechBatch
+from voice.training.recordings import SpeechBatch, similar_lengths
 from voice.training.sequences import BLANK, IGNORED
 
 ROUTER_BALANCE_RATE = 1e-3
@@ -38,14 +38,14 @@ PHONEME_LAYER = 5
 
 WORDS_PHONEME_WEIGHT = 0.5
 JOINT_PHONEME_WEIGHT = 0.1
-JOINT_PIECE_WEIGHT = 0.5
+JOINT_PIECE_WEIGHT = 1.0
 """Of the encoder's own tasks beside the main one: they keep the ear from drifting."""
 
 SURE_LOGIT = 12.0
 """Of a piece that the ear is sure of, roughly."""
 
-LISTENING_PROJECTOR_WEIGHT = 2.0
-"""Of the projector's own task in the listening stage: what it says stays what the decoder reads."""
+PROJECTOR_WEIGHT = 2.0
+"""Of the projector's own task beside the main one: what it says stays what the decoder reads."""
 
 IMAGINED_NOISE = 0.15
 """Deviation of the noise on the embeddings of imagined speech, whose own deviation is 0.5."""
@@ -96,13 +96,19 @@ class Hearing(nn.Module):
 
     def encode(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Encoder steps [N, S, D], and what `PHONEME_LAYER` makes of them."""
-        middle: list[Tensor] = []
+        middles: list[Tensor] = []
         hook = self.encoder.layers[PHONEME_LAYER - 1].register_forward_hook(
-            lambda layer, inputs, output: middle.append(output)
+            lambda layer, inputs, output: middles.append(output)
         )
-        steps = self.encoder(batch.features, batch.lengths)[0]
+        clips, size, width = *batch.pieces.shape, self.encoder.config.hidden_size
+        steps, middle = (batch.features.new_zeros(clips, size, width) for _ in range(2))
+        for group in similar_lengths(batch.lengths):
+            longest = int(batch.lengths[group].max())
+            found = self.encoder(batch.features[group, :longest], batch.lengths[group])[0]
+            steps[group, : found.shape[1]] = found
+            middle[group, : found.shape[1]] = middles.pop()
         hook.remove()
-        return steps, middle[0]
+        return steps, middle
 
     def _phoneme_loss(self, steps: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         logits = self.phoneme_head(steps).unflatten(-1, (LABELS_PER_STEP, NUM_PHONEMES)).float()
@@ -216,14 +222,10 @@ class Omni(nn.Module):
         return self._distance(steps, self.projector(steps))
 
     def listening_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
-        """Loss of the learnt tokens for an ear that is not trained, and the projector's own."""
+        """Loss of the learnt tokens for an ear that is not trained."""
         if batch.steps is None:
-            loss, figures = self.language.loss(batch)
-            return loss, {f"read {name}": value for name, value in figures.items()}
-        said = self.projector(batch.steps)
-        distance, more = self._distance(batch.steps, said)
-        loss, figures = self._heard_loss(batch, said)
-        return loss + LISTENING_PROJECTOR_WEIGHT * distance, figures | more
+            return self._read_loss(batch)
+        return self._heard_loss(batch, batch.steps)
 
     def _distance(self, steps: Tensor, said: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Squared distance from the mean embedding of the pieces that the classifier finds.
@@ -240,19 +242,32 @@ class Omni(nn.Module):
         relative = found_errors / _mean(wanted[begins].square().mean(-1)).clamp(min=1e-6)
         return loss, {"relative": float(relative.detach())}
 
-    def _heard_loss(self, batch: SequenceBatch, said: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Loss of the learnt tokens when the places of audio hold ``said`` [S, hidden]."""
+    def _read_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
+        """Loss of the learnt tokens of a batch without sound."""
+        loss, figures = self.language.loss(batch)
+        return loss, {f"read {name}": value for name, value in figures.items()}
+
+    def _heard_loss(self, batch: SequenceBatch, steps: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Loss of the learnt tokens, and the projector's own; encoder ``steps`` [S, D]."""
+        said = self.projector(steps)
+        distance, more = self._distance(steps, said)
         embeddings = self.language.decoder.embed(batch.tokens)
         embeddings = embeddings.masked_scatter(batch.is_audio[..., None], said.to(embeddings.dtype))
-        return self.language.token_loss(batch, embeddings)
+        loss, figures = self.language.token_loss(batch, embeddings)
+        return loss + PROJECTOR_WEIGHT * distance, figures | more
 
-    def joint_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
+    def joint_loss(self, batch: SequenceBatch | SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """Loss of the learnt tokens when the utterances are heard, and of the encoder's tasks."""
-        if batch.speech is None:  # every turn of every sequence was typed
-            return self.language.loss(batch)
+        if isinstance(batch, SpeechBatch):
+            steps, middle = self.hearing.encode(batch)
+            known = steps[batch.pieces != IGNORED]
+            distance, figures = self._distance(known, self.projector(known))
+            own, more = self.hearing.own_loss(steps, middle, batch)
+            return own + PROJECTOR_WEIGHT * distance, figures | more
+        if batch.speech is None:
+            return self._read_loss(batch)
         steps, middle = self.hearing.encode(batch.speech)
-        said = self.projector(steps[batch.speech.pieces != IGNORED])
-        loss, figures = self._heard_loss(batch, said)
+        loss, figures = self._heard_loss(batch, steps[batch.speech.pieces != IGNORED])
         own, more = self.hearing.own_loss(steps, middle, batch.speech)
         return loss + own, figures | more
 

@@ -121,7 +121,8 @@ class StageSettings:
         learning_rate: peak, after warmup_steps; then it falls along a cosine to a twentieth.
         workers: processes that make the data.
         max_positions: longer sequences are left out.
-        hearing_rate: the encoder's learning rate beside that of the rest.
+        heard: part of the sequences that are heard; the others are read.
+        speech: part of the examples that are utterances for the ear alone.
     """
 
     steps: int
@@ -131,7 +132,8 @@ class StageSettings:
     weight_decay: float = 0.01
     workers: int = 1
     max_positions: int = 400
-    hearing_rate: float = 1.0
+    heard: float = 0.0
+    speech: float = 0.0
 
 
 STAGES = {
@@ -148,9 +150,11 @@ STAGES = {
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=400, batch=24, learning_rate=2e-3, warmup_steps=50),
     # The decoder learns to read what the ear, which stays as it is, makes of sound.
-    "listening": StageSettings(steps=6000, batch=16, learning_rate=5e-4, warmup_steps=100),
+    "listening": StageSettings(
+        steps=6000, batch=16, learning_rate=5e-4, warmup_steps=100, heard=0.6
+    ),
     # Everything together, from sound to answer.
     "joint": StageSettings(
-        steps=6000, batch=16, learning_rate=7e-4, warmup_steps=100, hearing_rate=0.5
+        steps=6000, batch=16, learning_rate=4e-4, warmup_steps=100, heard=0.4, speech=0.35
     ),
 }

@@ -31,6 +31,8 @@ from voice.training.speech import (
 ENCODER_CONFIG = EncoderConfig.from_dict(SOUND_CONFIG)
 FLITE_SHARE = 0.08
 """Of the utterances of the joint stage, where flite is installed: another engine's voices."""
+WORTH_A_GROUP = 0.85
+"""Part of a batch's cost, padding included, below which it is encoded in two groups."""
 MAX_SAMPLES = 12 * 16_000
 """Longer utterances are cut: their batches would not fit beside the others."""
 
@@ -91,6 +93,20 @@ def collate_speech(recordings: list[Recording]) -> SpeechBatch:
         pieces[index, : len(recording.pieces)] = torch.tensor(recording.pieces)
     lengths = torch.tensor([len(r.features) for r in recordings])
     return SpeechBatch(features, lengths, labels, pieces)
+
+
+def similar_lengths(lengths: Tensor) -> list[Tensor]:
+    """Clips [N] in one or two groups of similar lengths: [N₁], [N₂].
+
+    Half of a batch of questions and sentences would be padding if it were encoded as one.
+    """
+    longest_first, order = lengths.sort(descending=True)
+    before = torch.arange(len(lengths), device=lengths.device)
+    costs = before * longest_first[0] + (len(lengths) - before) * longest_first
+    cut = int(costs.argmin())
+    if costs[cut] > WORTH_A_GROUP * costs[0]:
+        return [order]
+    return [order[:cut], order[cut:]]
 
 
 class Recorder:

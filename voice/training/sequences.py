@@ -174,13 +174,13 @@ class Shares:
         typed_turns: of the turns of conversations, those that are typed and not spoken.
     """
 
-    transcription: float = 0.25
-    copying: float = 0.15
-    spelling: float = 0.12
+    transcription: float = 0.22
+    copying: float = 0.13
+    spelling: float = 0.1
     drill: float = 0.14
     unfinished: float = 0.05
     short: float = 0.03
-    tools: float = 0.08
+    tools: float = 0.18
     instructed: float = 0.15
     typed_turns: float = 0.1
 

@@ -10,7 +10,8 @@
 5. projector: encoder steps → the decoder's embeddings of the word pieces found there.
 6. listening: sound → answers, the ear as it is: the decoder learns to read what the ear makes of
    sound, doubts and mistakes included. Between it, transcripts as before.
-7. joint: sound → answers, everything trained together.
+7. joint: sound → answers, everything trained together. Between it transcripts, and speech for the
+   ear alone: conversations hold little of it.
 """
 
 from __future__ import annotations
@@ -75,9 +76,16 @@ def train_stage(
     trainer.resume()
     data: Batches
     if name in ("language", "listening", "joint"):
-        sound = name != "language"
         ear = _copied_ear(hearing) if name == "listening" else None
-        data = SequenceBatches(tokenizer, settings.batch, seed, sound, settings.max_positions, ear)
+        data = SequenceBatches(
+            tokenizer,
+            settings.batch,
+            seed,
+            settings.heard,
+            settings.max_positions,
+            ear,
+            settings.speech,
+        )
     else:
         data = SpeechBatches(tokenizer, settings.batch, seed)
     # Every replica has data of its own, and a stage that goes on does not see the old ones again.

@@ -67,16 +67,14 @@ class Trainer:
         self._settings = settings
         self._file = directory / f"{name}.pt"
         self._log = directory / f"{name}.jsonl"
-        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for parameter_name, parameter in module.named_parameters():
+        groups: dict[float, list[nn.Parameter]] = {}
+        for parameter in module.parameters():
             if parameter.requires_grad:
                 # Norms, biases and other vectors are not decayed: it would regularise nothing.
                 decay = settings.weight_decay if parameter.dim() >= 2 else 0.0
-                scale = settings.hearing_rate if parameter_name.startswith("hearing.") else 1.0
-                groups.setdefault((decay, scale), []).append(parameter)
+                groups.setdefault(decay, []).append(parameter)
         adam_groups = [
-            {"params": parameters, "weight_decay": decay, "scale": scale}
-            for (decay, scale), parameters in groups.items()
+            {"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()
         ]
         self._optimizer = torch.optim.AdamW(
             adam_groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
@@ -157,7 +155,7 @@ class Trainer:
     ) -> dict[str, float]:
         factor = learning_rate_factor(self.step, self._settings)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._settings.learning_rate * factor * group["scale"]
+            group["lr"] = self._settings.learning_rate * factor
         halves = has_fast_bfloat16(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=halves):
             loss, figures = loss_function(batch.to(device))

@@ -18,6 +18,7 @@ from voice.training.data import (
 )
 from voice.training.recordings import (
     Recording,
+    SpeechBatch,
     collate_speech,
     random_utterance,
     step_labels,
@@ -132,7 +133,7 @@ def test_speech_batch_holds_what_is_said_beside_how_it_sounds(maker, tokenizer):
 
 
 def test_heard_sequences_have_a_place_for_every_step_of_their_speech(maker, tokenizer):
-    batches = iter(SequenceBatches(tokenizer, 4, seed=0, sound=True, max_positions=320))
+    batches = iter(SequenceBatches(tokenizer, 4, seed=0, heard=1.0, max_positions=320))
     batch = next(batch for batch in batches if batch.speech is not None)
     assert batch.speech is not None
     assert batch.is_audio.sum() == (-(-batch.speech.lengths // 8)).sum()
@@ -142,7 +143,7 @@ def test_ear_in_the_worker_sends_a_step_for_every_place_of_audio(maker, tokenize
     def ear(speech):  # every step of an utterance is its number of features
         return speech.lengths[:, None, None].expand(-1, speech.pieces.shape[1], 1)
 
-    batches = iter(SequenceBatches(tokenizer, 4, 0, sound=True, max_positions=320, ear=ear))
+    batches = iter(SequenceBatches(tokenizer, 4, 0, heard=0.6, max_positions=320, ear=ear))
     kinds = [next(batches) for _ in range(12)]
     read = [batch for batch in kinds if batch.steps is None]
     heard = [batch for batch in kinds if batch.steps is not None]
@@ -153,6 +154,18 @@ def test_ear_in_the_worker_sends_a_step_for_every_place_of_audio(maker, tokenize
         assert len(batch.steps) == batch.is_audio.sum()
         counts = batch.steps[:, 0].unique_consecutive(return_counts=True)
         assert all(-(-int(t) // 8) <= int(n) for t, n in zip(*counts, strict=True))
+
+
+def test_speech_for_the_ear_alone_comes_between_the_sequences(maker, tokenizer):
+    batches = iter(SequenceBatches(tokenizer, 4, 0, heard=0.3, max_positions=320, speech=0.4))
+    made = [next(batches) for _ in range(30)]
+    speech = [batch for batch in made if isinstance(batch, SpeechBatch)]
+    sequences = [batch for batch in made if not isinstance(batch, SpeechBatch)]
+    assert speech
+    assert {batch.speech is None for batch in sequences} == {False, True}
+    for batch in speech:
+        assert batch.pieces.numel() <= 4 * POSITIONS_PER_SEQUENCE
+        assert (batch.pieces > BLANK).any(-1).all()
 
 
 @pytest.mark.parametrize(("strength", "least", "most"), [(0.0, 200, 200), (1.0, 100, 160)])
@@ -169,14 +182,14 @@ def test_some_recordings_are_but_louder_or_softer(strength, least, most):
 
 
 def test_imagined_sequences_hold_the_words_where_sound_would_be(tokenizer):
-    batch = next(iter(SequenceBatches(tokenizer, 4, seed=0, sound=False, max_positions=160)))
+    batch = next(iter(SequenceBatches(tokenizer, 4, seed=0, heard=0.0, max_positions=160)))
     assert batch.speech is None
     heard = batch.tokens[batch.is_audio]
     assert 0.1 < (heard != BLANK).float().mean() < 0.9
 
 
 def test_batches_of_sequences_cost_about_the_same(tokenizer):
-    batches = iter(SequenceBatches(tokenizer, 8, seed=0, sound=False, max_positions=160))
+    batches = iter(SequenceBatches(tokenizer, 8, seed=0, heard=0.0, max_positions=160))
     sizes = [next(batches).tokens.numel() for _ in range(12)]
     assert max(sizes) <= 8 * POSITIONS_PER_SEQUENCE
     assert np.median(sizes) > 0.7 * max(sizes)

@@ -4,18 +4,7 @@ import pytest
 import torch
 
 from voice.training.data import SequenceBatch
-from voice.training.modules import Hearing, Language, Omni
 from voice.training.sequences import BLANK, IGNORED
-
-
-@pytest.fixture(scope="module")
-def omni():
-    torch.manual_seed(0)
-    omni = Omni(Hearing(), Language()).eval()
-    omni.start_projector()
-    for router in omni.language.routers:
-        router.load = torch.zeros_like(router.e_score_correction_bias, dtype=torch.long)
-    return omni
 
 
 def heard_batch(omni, pieces, sureness=40.0):

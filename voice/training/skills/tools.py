@@ -44,6 +44,7 @@ TIME = Phrasings.of(
     <q> what time do we have
     <q> have you got the time
     """,
+    "time",
 )
 DATE = Phrasings.of(
     """
@@ -66,6 +67,7 @@ DATE = Phrasings.of(
     <q> what day of the month is it
     <ask> which day it is today
     """,
+    "date",
 )
 TIMER = Phrasings.of(
     """
@@ -90,6 +92,7 @@ TIMER = Phrasings.of(
     <do> give me a timer (for|of) {span}
     <do> alert me in {span}
     """,
+    "timer",
 )
 CALCULATE = Phrasings.of(
     """
@@ -104,6 +107,7 @@ CALCULATE = Phrasings.of(
     <ask> what {a} {op} {b} is
     <do> figure out {a} {op} {b}
     """,
+    "calculate",
 )
 LIGHT = Phrasings.of(
     """
@@ -123,6 +127,7 @@ LIGHT = Phrasings.of(
     <hey> lights {state} in the {room}
     <hey> i would like the light in the {room} {state}
     """,
+    "light",
 )
 COFFEE = Phrasings.of(
     """
@@ -140,6 +145,7 @@ COFFEE = Phrasings.of(
     <hey> i'll have a {size} {roast} coffee with {shots} and {milk} milk
     <hey> could i have a {size} {roast} coffee with {milk} milk and {shots}
     """,
+    "coffee",
 )
 WEATHER = Phrasings.of(
     """
@@ -160,6 +166,7 @@ WEATHER = Phrasings.of(
     <q> what kind of weather (is there|do they have) in {city}
     <do> look up the weather in {city}
     """,
+    "weather",
 )
 
 _ROOMS = (
