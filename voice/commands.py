@@ -220,7 +220,7 @@ def train(options: argparse.Namespace) -> None:
             steps,
             options.rate,
         )
-    if {"listening", "joint"} & set(stages):
+    if set(recipe.TOGETHER[1:]) & set(stages):
         assemble.assemble(options.directory, options.into)
         print(f"The checkpoint is in {options.into}.")
 

@@ -18,7 +18,14 @@ from streaming.encoder import ParakeetEncoder
 from voice.checkpoint import raw_config, save_checkpoint
 from voice.loading import load_assistant
 from voice.training.modules import Hearing, Language, Omni
-from voice.training.recipe import BESIDE, LLM_CONFIG, SOUND_CONFIG, STAGES, VISION_CONFIG
+from voice.training.recipe import (
+    BESIDE,
+    LLM_CONFIG,
+    SOUND_CONFIG,
+    STAGES,
+    TOGETHER,
+    VISION_CONFIG,
+)
 from voice.training.run import open_tokenizer
 from voice.training.stages import stage_weights
 from voice.training.template import builtin_template
@@ -35,7 +42,7 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
     The vision tower is random: nothing has taught it to see yet.
 
     Args:
-        run: directory of the run; its stage ``joint`` has run, or at least ``listening``.
+        run: directory of the run; the last of its stages is taken, at least ``listening``.
         destination: directory of the checkpoint; what is there is replaced.
         dtype: of the stored weights.
 
@@ -43,7 +50,7 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
         FileNotFoundError: the stage has not run.
     """
     omni = Omni(Hearing(), Language())
-    stages = (run / f"{stage}.pt" for stage in ("joint", "listening"))
+    stages = (run / f"{stage}.pt" for stage in reversed(TOGETHER[1:]))
     last = next((file for file in stages if file.exists()), run / "joint.pt")
     omni.load_state_dict(stage_weights(last))
     encoder = ParakeetEncoder(EncoderConfig.from_dict(SOUND_CONFIG))
@@ -72,7 +79,7 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
     save_file(heads, destination / HEADS)
 
 
-FURTHER_STAGES = ("words", "language", "projector", "listening", "joint")
+FURTHER_STAGES = ("words", "language", *TOGETHER)
 """Stages that can go on from a checkpoint."""
 
 
@@ -92,11 +99,13 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     """
     if refused := sorted(set(stages) - set(FURTHER_STAGES)):
         raise ValueError(f"the stage {refused[0]} is for a model that knows nothing yet")
-    changed, needed = {"words", "language"} & set(stages), {"listening", "joint"} & set(stages)
-    if changed and needed and "projector" not in stages:
+    together = [stage for stage in TOGETHER if stage in stages]
+    if {"words", "language"} & set(stages) and together and "projector" not in stages:
         raise ValueError("ear and decoder change, so they need a new projector: add its stage")
-    if {"projector", "joint"} <= set(stages) and "listening" not in stages:
-        raise ValueError("the stage joint goes on from the stage listening: add it")
+    before = TOGETHER[: TOGETHER.index(together[0])] if together else ()
+    for stage, expected in zip(together, TOGETHER[len(before) :], strict=False):
+        if stage != expected:
+            raise ValueError(f"the stage {stage} goes on from the stage {expected}: add it")
     if any((run / f"{stage}.pt").exists() for stage in STAGES):
         raise FileExistsError(f"{run} holds a run already: name another --directory")
     if not (checkpoint / HEADS).exists():
@@ -116,8 +125,7 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     assistant.tokenizer.save_pretrained(run / "tokenizer")
     parts: dict[str, nn.Module] = {"pieces": omni.hearing, "words": omni.hearing}
     parts["language"] = omni.language
-    if "projector" not in stages:  # it is learnt for what the stages before it have made
-        parts |= {"projector": omni, "listening": omni}
+    parts |= dict.fromkeys(before, omni)
     for stage, part in parts.items():
         step = 0 if stage in stages else STAGES[stage].steps
         saved = {"module": part.state_dict(), "optimizer": None, "step": step}

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
+from voice.training.pieces import imagine_pieces, mishear
 from voice.training.recordings import (
     Recorder,
     Recording,
@@ -29,8 +30,7 @@ from voice.training.sequences import (
     IGNORED,
     SPOKEN_SHARES,
     SequenceMaker,
-    imagine_pieces,
-    mishear,
+    Wanted,
 )
 from voice.training.tokenizer import NUM_SPECIAL_TOKENS
 
@@ -58,12 +58,14 @@ class Example:
         length: in positions; of speech for the ear alone, in encoder steps.
         laid_out: tokens, places of audio and targets, as ``Sequence.lay_out`` gives them.
         recordings: of its utterances.
+        wanted: the reply that is to come, where the sequence is a prompt.
     """
 
     kind: Kind
     length: int
     laid_out: tuple[list[int], list[bool], list[int]]
     recordings: list[Recording]
+    wanted: Wanted | None = None
 
 
 @dataclass(slots=True)
@@ -232,9 +234,12 @@ class SequenceBatches(Batches):
     def _kind_and_length(self, example: Example) -> tuple[int, int]:
         return example.kind, example.length
 
-    def _collate(self, examples: list, rng: random.Random) -> SequenceBatch | SpeechBatch:
+    def _collate(self, examples: list, rng: random.Random):  # type: ignore[no-untyped-def]
         if examples[0].kind is Kind.SPEECH:
             return collate_speech([example.recordings[0] for example in examples])
+        return self._collate_sequences(examples)
+
+    def _collate_sequences(self, examples: list[Example]) -> SequenceBatch:
         longest = max(example.length for example in examples)
         tokens = torch.zeros(len(examples), longest, dtype=torch.long)
         is_audio = torch.zeros(len(examples), longest, dtype=torch.bool)

@@ -20,6 +20,7 @@ from streaming.config import EncoderConfig
 from streaming.conformer import FastConformer
 from voice.training.data import SequenceBatch
 from voice.training.distance import edit_distance
+from voice.training.pieces import BLANK
 from voice.training.recipe import (
     LABELS_PER_STEP,
     LLM_CONFIG,
@@ -28,7 +29,7 @@ from voice.training.recipe import (
     VOCABULARY_SIZE,
 )
 from voice.training.recordings import SpeechBatch, similar_lengths
-from voice.training.sequences import BLANK, IGNORED
+from voice.training.sequences import IGNORED
 
 ROUTER_BALANCE_RATE = 1e-3
 """How fast an expert's correction bias moves against its load (arXiv 2408.15664)."""
@@ -251,10 +252,13 @@ class Omni(nn.Module):
         """Loss of the learnt tokens, and the projector's own; encoder ``steps`` [S, D]."""
         said = self.projector(steps)
         distance, more = self._distance(steps, said)
-        embeddings = self.language.decoder.embed(batch.tokens)
-        embeddings = embeddings.masked_scatter(batch.is_audio[..., None], said.to(embeddings.dtype))
-        loss, figures = self.language.token_loss(batch, embeddings)
+        loss, figures = self.language.token_loss(batch, self.heard_embeddings(batch, said))
         return loss + PROJECTOR_WEIGHT * distance, figures | more
+
+    def heard_embeddings(self, batch: SequenceBatch, said: Tensor) -> Tensor:
+        """Embeddings [B, T, hidden] with ``said`` [S, hidden] at the places of audio."""
+        embeddings = self.language.decoder.embed(batch.tokens)
+        return embeddings.masked_scatter(batch.is_audio[..., None], said.to(embeddings.dtype))
 
     def joint_loss(self, batch: SequenceBatch | SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """Loss of the learnt tokens when the utterances are heard, and of the encoder's tasks."""

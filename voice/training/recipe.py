@@ -157,4 +157,11 @@ STAGES = {
     "joint": StageSettings(
         steps=6000, batch=16, learning_rate=4e-4, warmup_steps=100, heard=0.4, speech=0.35
     ),
+    # Replies that are drawn and judged by rule.
+    "rewards": StageSettings(
+        steps=400, batch=16, learning_rate=4e-5, warmup_steps=20, max_positions=200, heard=1.0
+    ),
 }
+
+TOGETHER = ("projector", "listening", "joint", "rewards")
+"""The stages of all parts; each goes on from the one before."""

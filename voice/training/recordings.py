@@ -16,8 +16,9 @@ from streaming.config import EncoderConfig
 from streaming.conformer import count_steps
 from streaming.features import log_mel, normalize
 from voice.training.augment import Augmenter
+from voice.training.pieces import place_pieces
 from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
-from voice.training.sequences import IGNORED, SequenceMaker, place_pieces
+from voice.training.sequences import IGNORED, SequenceMaker
 from voice.training.skills import sample_conversation, sample_nonsense, training_sentences
 from voice.training.speech import (
     LABEL_HOP_SAMPLES,

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from operator import itemgetter
 
 from transformers import PreTrainedTokenizerBase
 
+from voice.training.distance import edit_distance
 from voice.training.skills import (
     Conversation,
     Function,
     ToolCall,
+    Turn,
+    is_right,
     sample_conversation,
     sample_drill,
     sample_instructions,
@@ -34,24 +35,53 @@ SPELL_WORDS = "Spell every word."
 IGNORED = -100
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the model is to say, and how near to it something else comes.
+
+    Attributes:
+        text: the recipe's reply.
+        turn: whose answer it is; None for transcriptions, letters of what was said, and calls.
+        exact: whether nothing else is right, as for a call.
+    """
+
+    text: str
+    turn: Turn | None = None
+    exact: bool = False
+
+    def reward(self, said: str) -> float:
+        """Of a reply: 1 where it is right; of a transcription: 1 − word error rate, at least 0."""
+        if self.exact:
+            return float(said.split() == self.text.split())
+        if self.turn is not None:
+            return float(is_right(self.turn, said))
+        words = self.text.split()
+        return max(0.0, 1 - edit_distance(words, said.split()) / len(words))
+
+
 @dataclass(slots=True)
 class Sequence:
     """One training sequence.
 
     Attributes:
         parts: token ids, or None where the encoder steps of the next utterance go.
+        wanted: for every part that is learnt, what it says; else None.
         utterances: the spoken texts, in order.
-        learnt: for every part, whether its tokens are learnt.
     """
 
     parts: list[list[int] | None] = field(default_factory=list)
-    learnt: list[bool] = field(default_factory=list)
+    wanted: list[Wanted | None] = field(default_factory=list)
     utterances: list[str] = field(default_factory=list)
 
-    def add(self, ids: list[int] | None, learnt: bool = False) -> None:
-        """Appends token ids, or the place of an utterance."""
+    def add(self, ids: list[int] | None, wanted: Wanted | None = None) -> None:
+        """Appends token ids, which are learnt if they are wanted, or the place of an utterance."""
         self.parts.append(ids)
-        self.learnt.append(learnt)
+        self.wanted.append(wanted)
+
+    def before(self, place: int) -> Sequence:
+        """The parts before one of them."""
+        parts = self.parts[:place]
+        return Sequence(parts, self.wanted[:place], self.utterances[: parts.count(None)])
 
     def lay_out(self, heard: list[list[int]]) -> tuple[list[int], list[bool], list[int]]:
         """Token ids, places of audio, and what is learnt, position by position.
@@ -65,12 +95,12 @@ class Sequence:
         is_audio: list[bool] = []
         targets: list[int] = []
         utterances = iter(heard)
-        for part, learn in zip(self.parts, self.learnt, strict=True):
+        for part, wanted in zip(self.parts, self.wanted, strict=True):
             ids = next(utterances) if part is None else part
-            if learn and targets:
+            if wanted and targets:
                 targets[-1] = ids[0]
             tokens += ids
-            targets += [*ids[1:], IGNORED] if learn else [IGNORED] * len(ids)
+            targets += [*ids[1:], IGNORED] if wanted else [IGNORED] * len(ids)
             is_audio += [part is None] * len(ids)
         return tokens, is_audio, targets
 
@@ -78,63 +108,6 @@ class Sequence:
 DRILL_TYPED_SHARE = 0.7
 TRANSCRIPTION_LATER_SHARE = 0.4
 """Of the transcriptions, how many are asked for after other turns, as live captions are."""
-BLANK = 0
-"""The piece of an encoder step at which no word piece begins (the padding token)."""
-LONGEST_PIECE_STEPS = 2.0
-"""The pieces of a word follow each other at most at this distance, however slowly it is said."""
-
-
-def place_pieces(
-    words: list[list[int]], starts: list[float], end: float, num_steps: int
-) -> list[int]:
-    """The word piece that begins at every encoder step: a transcript laid along the sound.
-
-    Args:
-        words: tokens of every word.
-        starts: the step at which each word begins, fractions allowed; words that begin together
-            share the time until the next one.
-        end: the step at which the last word has been said.
-        num_steps: of the utterance; what would begin later is left out.
-    """
-    placed = [BLANK] * num_steps
-    groups = [
-        (start, [token for _, tokens in group for token in tokens])
-        for start, group in groupby(zip(starts, words, strict=True), key=itemgetter(0))
-    ]
-    free = 0
-    for (start, tokens), (following, _) in zip(groups, [*groups[1:], (end, [])], strict=True):
-        spacing = min((following - start) / len(tokens), LONGEST_PIECE_STEPS)
-        for index, token in enumerate(tokens):
-            step = max(free, int(start + index * spacing))
-            if step < num_steps:
-                placed[step] = token
-            free = step + 1
-    return placed
-
-
-def imagine_pieces(words: list[list[int]], text: str, rng: random.Random) -> list[int]:
-    """Pieces as speech would place them, without any: for a decoder that has no ears yet."""
-    # Speech so fast that piece follows piece is easier to read: some of it all the way through.
-    steps_per_letter = rng.choice((0.0, rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9)))
-    starts = []
-    step = float(rng.randint(0, 6))
-    for tokens, word in zip(words, text.split(), strict=True):
-        starts.append(step)
-        step += max(len(tokens), len(word) * steps_per_letter)
-    return place_pieces(words, starts, step, int(step) + rng.randint(1, 6))
-
-
-def mishear(pieces: list[int], rng: random.Random, vocabulary: range) -> list[int]:
-    """Pieces as an imperfect ear would give them: some are others, some are missing."""
-    rate = rng.choice((0.0, 0.0, rng.uniform(0.0, 0.12)))
-    return [
-        rng.choice((BLANK, rng.choice(vocabulary), rng.choice(vocabulary)))
-        if piece != BLANK and rng.random() < rate
-        else piece
-        for piece in pieces
-    ]
-
-
 TOOL_RESPONSE = "<|im_start|>user\n<tool_response>\n{}\n</tool_response>\n"
 
 
@@ -246,15 +219,15 @@ class SequenceMaker:
                 text = training_sentences(rng)
                 if rng.random() < 0.25:
                     text = sample_conversation(rng, "train").turns[0].user
-                self._add_turn(sequence, text, self._transcribe, text, spoken=True)
+                self._add_turn(sequence, text, self._transcribe, Wanted(text), spoken=True)
             case "copying":
                 text = sample_nonsense(rng, 3, 14)
-                self._add_turn(sequence, text, self._transcribe, text, spoken=True)
+                self._add_turn(sequence, text, self._transcribe, Wanted(text), spoken=True)
             case "spelling":
                 text = sample_words_to_spell(rng)
                 letters = " ".join(map(spelled, text.split()))
                 spoken = rng.random() < 0.5
-                self._add_turn(sequence, text, self._spell_words, letters, spoken)
+                self._add_turn(sequence, text, self._spell_words, Wanted(letters), spoken)
             case "drill":
                 self.add_conversation(sequence, sample_drill(rng), rng, DRILL_TYPED_SHARE)
             case "unfinished":
@@ -289,16 +262,17 @@ class SequenceMaker:
             sequence.add(self._encode(opening))
         for turn in conversation.turns:
             spoken = rng.random() >= typed_share
+            answer = Wanted(turn.reply, turn)
             if turn.call is None:
-                self._add_turn(sequence, turn.user, [], turn.reply, spoken)
+                self._add_turn(sequence, turn.user, [], answer, spoken)
                 continue
-            self._add_turn(sequence, turn.user, [], call_text(turn.call), spoken)
+            call = Wanted(call_text(turn.call), exact=True)
+            self._add_turn(sequence, turn.user, [], call, spoken)
             sequence.add(self._encode(TOOL_RESPONSE.format(turn.result)) + self._reply_opening)
-            sequence.add(self._encode(turn.reply) + self._reply_end, learnt=True)
-            sequence.add(self._newline)
+            self._add_reply(sequence, answer)
 
     def _add_turn(
-        self, sequence: Sequence, user: str, instruction: list[int], reply: str, spoken: bool
+        self, sequence: Sequence, user: str, instruction: list[int], reply: Wanted, spoken: bool
     ) -> None:
         add = sequence.add
         add(self._turn_opening)
@@ -310,5 +284,8 @@ class SequenceMaker:
         else:
             add(self._encode(user) + instruction)
         add(self._reply_opening)
-        add(self._encode(reply) + self._reply_end, learnt=True)
-        add(self._newline)
+        self._add_reply(sequence, reply)
+
+    def _add_reply(self, sequence: Sequence, reply: Wanted) -> None:
+        sequence.add(self._encode(reply.text) + self._reply_end, reply)
+        sequence.add(self._newline)

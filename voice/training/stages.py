@@ -12,6 +12,7 @@
    sound, doubts and mistakes included. Between it, transcripts as before.
 7. joint: sound → answers, everything trained together. Between it transcripts, and speech for the
    ear alone: conversations hold little of it.
+8. rewards: replies that the model draws are judged by rule, and made likelier or less likely.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from transformers import PreTrainedTokenizerBase
 from omni_core.moe import Router
 from voice.training.data import Batches, SequenceBatches, SpeechBatches, load_batches
 from voice.training.modules import Hearing, Language, Omni
-from voice.training.recipe import StageSettings
+from voice.training.recipe import TOGETHER, StageSettings
 from voice.training.recordings import SpeechBatch
 from voice.training.replicas import rank
+from voice.training.rewards import PromptBatches, Rewarded
 from voice.training.trainer import LossFunction, Trainer
 
 _EARS = {"sounds": None, "pieces": "sounds", "words": "pieces"}
@@ -57,17 +59,19 @@ def train_stage(
         module, loss = language, language.loss
     else:
         module = omni = Omni(hearing, language)
-        loss = getattr(omni, f"{name}_loss")
         if name == "projector":
             hearing.load_state_dict(stage_weights(directory / "words.pt"))
             language.load_state_dict(stage_weights(directory / "language.pt"))
             omni.start_projector()
             language.requires_grad_(False)
         else:
-            before = {"listening": "projector", "joint": "listening"}[name]
+            before = TOGETHER[TOGETHER.index(name) - 1]
             omni.load_state_dict(stage_weights(directory / f"{before}.pt"))
         if name != "joint":
             hearing.eval().requires_grad_(False)
+        loss = (
+            Rewarded(omni, tokenizer).loss if name == "rewards" else getattr(omni, f"{name}_loss")
+        )
     module.to(device)
     for router in module.modules():
         if isinstance(router, Router):
@@ -75,9 +79,10 @@ def train_stage(
     trainer = Trainer(name, module, settings, directory)
     trainer.resume()
     data: Batches
-    if name in ("language", "listening", "joint"):
-        ear = _copied_ear(hearing) if name == "listening" else None
-        data = SequenceBatches(
+    if name in ("language", "listening", "joint", "rewards"):
+        ear = _copied_ear(hearing) if name in ("listening", "rewards") else None
+        batches = PromptBatches if name == "rewards" else SequenceBatches
+        data = batches(
             tokenizer,
             settings.batch,
             seed,

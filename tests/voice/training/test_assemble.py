@@ -85,6 +85,8 @@ def test_named_stages_begin_with_the_weights_of_a_checkpoint(run, checkpoint, tm
         (("words", "joint"), "projector"),
         (("language", "listening"), "projector"),
         (("projector", "joint"), "listening"),
+        (("listening", "rewards"), "joint"),
+        (("language", "rewards"), "projector"),
     ],
 )
 def test_stages_that_do_not_go_together_are_refused(checkpoint, tmp_path, stages, reason):

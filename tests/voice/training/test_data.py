@@ -16,6 +16,7 @@ from voice.training.data import (
     SpeechBatches,
     load_batches,
 )
+from voice.training.pieces import BLANK
 from voice.training.recordings import (
     Recording,
     SpeechBatch,
@@ -23,7 +24,7 @@ from voice.training.recordings import (
     random_utterance,
     step_labels,
 )
-from voice.training.sequences import BLANK, IGNORED
+from voice.training.sequences import IGNORED
 from voice.training.speech import (
     ACCENTS,
     HELDOUT_ACCENT,

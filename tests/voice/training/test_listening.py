@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from voice.training.data import SequenceBatch
-from voice.training.sequences import BLANK, IGNORED
+from voice.training.pieces import BLANK
+from voice.training.sequences import IGNORED
 
 
 def heard_batch(omni, pieces, sureness=40.0):

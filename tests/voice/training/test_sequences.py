@@ -5,16 +5,8 @@ import random
 import pytest
 
 from voice.prompt import Prompt
-from voice.training.sequences import (
-    BLANK,
-    IGNORED,
-    TRANSCRIBE,
-    Sequence,
-    SequenceMaker,
-    imagine_pieces,
-    mishear,
-    place_pieces,
-)
+from voice.training.pieces import BLANK, imagine_pieces, mishear, place_pieces
+from voice.training.sequences import IGNORED, TRANSCRIBE, Sequence, SequenceMaker, Wanted
 from voice.training.skills import Conversation, Turn
 from voice.training.tokenizer import build_tokenizer
 
@@ -119,3 +111,29 @@ def test_words_together_are_the_tokens_of_the_text(tokenizer):
     text = "my name is anna what"
     joined = [token for word in maker.words(text) for token in word]
     assert joined == tokenizer.encode(text, add_special_tokens=False)
+
+
+def test_sequence_before_a_reply_is_the_prompt_for_it(tokenizer):
+    sequence, _ = lay_out_spoken(tokenizer, typed_share=0.0)
+    first, second = (place for place, wanted in enumerate(sequence.wanted) if wanted)
+    prompt = sequence.before(second)
+    assert prompt.parts == sequence.parts[:second]
+    assert prompt.utterances == ["my name is anna", "what is my name"]
+    assert sequence.before(first).utterances == ["my name is anna"]
+    assert sequence.wanted[second] == Wanted("Your name is Anna.", TURNS.turns[1])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "reward"),
+    [
+        (Wanted("Your name is Anna.", TURNS.turns[1]), "anna", 1.0),
+        (Wanted("Your name is Anna.", TURNS.turns[1]), "Your name is Hannah.", 0.0),
+        (Wanted("one two three four"), "one two three four", 1.0),
+        (Wanted("one two three four"), "one too three", 0.5),
+        (Wanted("one"), "one two three", 0.0),
+        (Wanted("<a>\n1\n</a>\n", exact=True), "<a>\n1\n</a>", 1.0),
+        (Wanted("<a>\n1\n</a>\n", exact=True), "<a>\n2\n</a>", 0.0),
+    ],
+)
+def test_reply_is_rewarded_by_how_right_it_is(wanted, said, reward):
+    assert wanted.reward(said) == reward
