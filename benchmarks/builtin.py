@@ -1,7 +1,8 @@
 """How good a checkpoint of the recipe is: `python -m benchmarks.builtin [--write]`.
 
 Asks questions in phrasings and voices that were never trained on, as `parley train --evaluate`
-does, with two seeds and in every held-out engine; asks for function calls; has turn ends judged.
+does, with two seeds, in every held-out engine and in noise; asks for a name ten turns after it was
+told; asks for function calls; has turn ends judged.
 One process a core; minutes. `--write` keeps the figures in docs/builtin-model.md.
 """
 
@@ -10,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,45 +30,66 @@ BEGIN, END = "<!-- figures: python -m benchmarks.builtin --write -->", "<!-- end
 GOAL = 0.85
 """Right answers, in unseen phrasings and unseen espeak variants."""
 
-Job = tuple[str, str, int, int]
-"""What is measured, the voice, how many questions, the seed."""
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to measure.
+
+    Attributes:
+        what: ``questions``, ``memory``, ``functions`` or ``turn ends``. count: how many of them.
+        voice, snr_db: who asks, in how much noise; None for none.
+    """
+
+    what: str
+    count: int
+    voice: str = "espeak"
+    snr_db: float | None = None
+    seed: int = 0
 
 
 def jobs(questions: int) -> list[Job]:
     """Everything that is measured, the longest first."""
     fifth = max(1, questions // 5)
-    engines = [("questions", voice, fifth, 0) for voice in held_out.installed_engines()]
-    asked = [("questions", "espeak", questions, seed) for seed in (0, 1)]
-    return [*asked, *engines, ("functions", "espeak", fifth, 0), ("turn ends", "", 2 * fifth, 0)]
+    asked = [Job("questions", questions, seed=seed) for seed in (0, 1)]
+    asked += [Job("questions", fifth, voice) for voice in held_out.installed_engines()]
+    asked += [Job("questions", fifth, snr_db=snr_db) for snr_db in evaluate.SNRS_DB]
+    memory = Job("memory", max(1, fifth // 4))
+    return [*asked, memory, Job("functions", fifth), Job("turn ends", 2 * fifth)]
 
 
 def measure(job: Job, model: str) -> Report | TurnEnds:
     """Does one job, in a process of its own."""
-    what, voice, count, seed = job
     torch.set_num_threads(1)
     assistant = load(model)
-    if what == "questions":
-        return evaluate.evaluate(assistant, count, seed, voice)
-    if what == "functions":
-        return evaluate.evaluate_tools(assistant, count, seed)
-    return evaluate.evaluate_turn_ends(assistant, count, seed)
+    match job.what:
+        case "questions":
+            return evaluate.evaluate(assistant, job.count, job.seed, job.voice, job.snr_db)
+        case "memory":
+            return evaluate.evaluate_memory(assistant, job.count, job.seed)
+        case "functions":
+            return evaluate.evaluate_tools(assistant, job.count, job.seed)
+        case _:
+            return evaluate.evaluate_turn_ends(assistant, job.count, job.seed)
 
 
 def page(found: dict[Job, Report | TurnEnds]) -> str:
     """What was found, as Markdown."""
     reports = {job: each for job, each in found.items() if isinstance(each, Report)}
-    asked = {job: each for job, each in reports.items() if job[0] == "questions"}
-    both = [each for job, each in asked.items() if job[1] == "espeak"]
+    asked = {job: each for job, each in reports.items() if job.what == "questions"}
+    both = [e for job, e in asked.items() if job.voice == "espeak" and job.snr_db is None]
     together = Report([result for each in both for result in each.results])
     accent = together.by("voice").get(f"espeak {HELDOUT_ACCENT}", Report())
     lines = []
-    for (_, voice, _, seed), report in asked.items():
-        name = f"{voice}, another engine"
-        if voice == "espeak":
-            name = f"espeak-ng, unseen variants and accent (`--seed {seed}`)"
+    for job, report in asked.items():
+        name = f"{job.voice}, another engine"
+        if job.snr_db is not None:
+            name = f"espeak-ng, in pink noise at {job.snr_db:g} dB"
+        elif job.voice == "espeak":
+            name = f"espeak-ng, unseen variants and accent (`--seed {job.seed}`)"
         lines.append(_line(name, report))
     lines.insert(len(both), _line(f"the unseen accent `{HELDOUT_ACCENT}` alone, of both", accent))
-    functions = next(each for job, each in reports.items() if job[0] == "functions")
+    memory = next(each for job, each in reports.items() if job.what == "memory")
+    functions = next(each for job, each in reports.items() if job.what == "functions")
     ends = next(each for each in found.values() if isinstance(each, TurnEnds))
     verdict = "met" if all(report.accuracy >= GOAL for report in both) else "MISSED"
     return "\n\n".join(
@@ -75,6 +98,9 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
             _table(("asked by", "questions", "right", "words of its transcripts wrong"), lines),
             f"Goal: {GOAL:.0%} of the first two lines right: **{verdict}**. Per skill, both:",
             _table(("skill", "questions", "right"), _skills(together)),
+            f"A name, asked for in the {evaluate.MEMORY_TURNS}th turn: {memory.accuracy:.0%} of "
+            f"{len(memory.results)} conversations (goal 90%); training conversations have four at "
+            "most.",
             "With functions at hand: right is the call with all its arguments, and the reply to its"
             " result. The other questions need none, or one that is not there.",
             _table(("skill", "questions", "right"), [*_skills(functions), _line("all", functions)]),

@@ -188,7 +188,13 @@ def train(options: argparse.Namespace) -> None:
         for voice in held_out.installed_engines():
             report = evaluate.evaluate(assistant, options.questions // 5, options.seed, voice)
             report.print(console)
-        fifth = options.questions // 5
+        fifth = max(1, options.questions // 5)
+        noisy = evaluate.Report()
+        for snr_db in evaluate.SNRS_DB:
+            asked = evaluate.evaluate(assistant, fifth, options.seed, snr_db=snr_db)
+            noisy.results += asked.results
+        noisy.print(console)
+        evaluate.evaluate_memory(assistant, max(1, fifth // 4), options.seed).print(console)
         evaluate.evaluate_tools(assistant, fifth, options.seed).print(console)
         evaluate.evaluate_turn_ends(assistant, 2 * fifth, options.seed).print(console)
         return

@@ -5,27 +5,30 @@ import pytest
 pytest.importorskip("espeakng_loader")
 
 from benchmarks import builtin
+from benchmarks.builtin import Job
 from voice.training.evaluate import Report, Result, TurnEnds
 
 
 def answers(right: int, wrong: int, skill: str = "add") -> Report:
     return Report(
         [
-            Result(skill, "espeak +f5", "one and one", "one and one", "2", "2", number < right)
+            Result(
+                skill, "espeak +f5", "none", "one and one", "one and one", "2", "2", number < right
+            )
             for number in range(right + wrong)
         ]
     )
 
 
 def found(first: Report, second: Report):
-    kinds = [("questions", "espeak", 20, seed) for seed in (0, 1)]
-    functions = answers(3, 1, "call get_time")
     return {
-        kinds[0]: first,
-        kinds[1]: second,
-        ("questions", "flite awb", 4, 0): answers(1, 3),
-        ("functions", "espeak", 4, 0): functions,
-        ("turn ends", "", 4, 0): TurnEnds([0.9, 0.3], [0.1, 0.4]),
+        Job("questions", 20, seed=0): first,
+        Job("questions", 20, seed=1): second,
+        Job("questions", 4, "flite awb"): answers(1, 3),
+        Job("questions", 4, snr_db=5.0): answers(2, 2),
+        Job("memory", 4): answers(3, 1, "name_memory"),
+        Job("functions", 4): answers(3, 1, "call get_time"),
+        Job("turn ends", 4): TurnEnds([0.9, 0.3], [0.1, 0.4]),
     }
 
 
@@ -33,6 +36,8 @@ def test_page_has_every_share_and_the_area():
     text = builtin.page(found(answers(18, 2), answers(17, 3)))
     assert "| espeak-ng, unseen variants and accent (`--seed 0`) | 20 | 90.0% | 0.0% |" in text
     assert "| flite awb, another engine | 4 | 25.0% | 0.0% |" in text
+    assert "| espeak-ng, in pink noise at 5 dB | 4 | 50.0% | 0.0% |" in text
+    assert "A name, asked for in the 10th turn: 75% of 4 conversations" in text
     assert "| call get time | 4 | 75.0% |" in text
     assert "| add | 40 | 87.5% |" in text
     assert "**0.750**" in text
@@ -46,5 +51,11 @@ def test_goal_is_met_only_if_both_seeds_meet_it(wrong, verdict):
 
 def test_every_installed_engine_is_asked(monkeypatch):
     monkeypatch.setattr(builtin.held_out, "installed_engines", lambda: ["flite awb"])
-    assert ("questions", "flite awb", 100, 0) in builtin.jobs(500)
-    assert sum(job[1] == "espeak" and job[0] == "questions" for job in builtin.jobs(500)) == 2
+    jobs = builtin.jobs(500)
+    assert Job("questions", 100, "flite awb") in jobs
+    assert [job.seed for job in jobs if job.what == "questions" and job.count == 500] == [0, 1]
+
+
+def test_questions_are_asked_in_noise_of_every_level():
+    levels = [job.snr_db for job in builtin.jobs(500) if job.snr_db is not None]
+    assert levels == list(builtin.evaluate.SNRS_DB)

@@ -12,6 +12,15 @@ CLEAN_SHARE = 0.4
 """Of the recordings: they are but louder or softer."""
 
 
+def in_noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
+    """Speech in pink noise, float32; the signal-to-noise ratio is that of the whole clip."""
+    white = np.random.default_rng(seed).standard_normal(len(samples))
+    bins = np.maximum(np.arange(len(samples) // 2 + 1), 1)
+    noise = np.fft.irfft(np.fft.rfft(white) / np.sqrt(bins), len(samples))
+    scale = np.sqrt(np.mean(samples**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+    return np.clip(samples + scale * noise, -1, 1).astype(np.float32)
+
+
 class Augmenter:
     """Makes clean speech sound recorded; every choice comes from the generator it is given.
 

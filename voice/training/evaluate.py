@@ -21,21 +21,31 @@ from voice.assistant import Assistant
 from voice.conversation import Conversation, ReplySettings
 from voice.tool_calls import ToolCall, ToolCallParser
 from voice.training import skills
-from voice.training.augment import Augmenter
+from voice.training.augment import Augmenter, in_noise
 from voice.training.distance import edit_distance
 from voice.training.held_out import Speak, engine_speakers, espeak_speakers
 from voice.turn_end import EmptyReply
 
 FRAME_SAMPLES = 320
+SNRS_DB = (20.0, 10.0, 5.0)
+"""Levels of noise."""
+MEMORY_TURNS = 10
 MAX_REPLY_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One question and what became of it."""
+    """One question and what became of it.
+
+    Attributes:
+        skill: or ``call`` and the function's name. voice, noise: how it was asked.
+        asked, heard: the words. expected, reply: the answer.
+        right: whether the reply is, by the skill's own check.
+    """
 
     skill: str
     voice: str
+    noise: str
     asked: str
     heard: str
     expected: str
@@ -66,15 +76,17 @@ class Report:
         return sum(result.word_errors for result in self.results) / max(1, words)
 
     def by(self, key: str) -> dict[str, Report]:
-        """Reports of the results that share a skill or a voice."""
+        """Reports of the results that share a skill, a voice or the noise."""
         groups: dict[str, Report] = defaultdict(Report)
         for result in self.results:
             groups[getattr(result, key)].results.append(result)
         return dict(sorted(groups.items()))
 
     def print(self, console: Console) -> None:
-        """Prints the tables per skill and per voice, and the total."""
-        for key in ("skill", "voice"):
+        """Prints the tables per skill, voice and noise, where they differ, and the total."""
+        for key in ("skill", "voice", "noise"):
+            if key != "skill" and len(self.by(key)) < 2:
+                continue
             table = Table(title=f"Held-out phrasings and voices, per {key}", title_justify="left")
             table.add_column(key)
             for name in ("questions", "right", "word error rate"):
@@ -89,7 +101,13 @@ class Report:
             console.print(table)
 
 
-def evaluate(assistant: Assistant, questions: int, seed: int = 0, voice: str = "espeak") -> Report:
+def evaluate(
+    assistant: Assistant,
+    questions: int,
+    seed: int = 0,
+    voice: str = "espeak",
+    snr_db: float | None = None,
+) -> Report:
     """Asks at least ``questions`` questions, conversation by conversation.
 
     Args:
@@ -97,6 +115,7 @@ def evaluate(assistant: Assistant, questions: int, seed: int = 0, voice: str = "
         questions: the number of turns after which no new conversation starts.
         seed: of questions and voices.
         voice: ``espeak`` for held-out variants and accent, or one of ``held_out.ENGINE_VOICES``.
+        snr_db: signal-to-noise ratio of the recordings; None for no noise.
     """
     rng = random.Random(f"evaluate-{seed}")
     speakers = espeak_speakers(rng) if voice == "espeak" else engine_speakers(voice)
@@ -106,7 +125,25 @@ def evaluate(assistant: Assistant, questions: int, seed: int = 0, voice: str = "
         if len(report.results) >= questions:
             continue
         name, speak = next(speakers)
-        report.results += _converse(assistant, name, speak, rng)
+        asked = skills.sample_conversation(rng, "heldout")
+        report.results += _converse(assistant, name, speak, rng, asked, snr_db)
+    return report
+
+
+def evaluate_memory(
+    assistant: Assistant, conversations: int, seed: int = 0, turns: int = MEMORY_TURNS
+) -> Report:
+    """Tells a name, talks about other things and asks for it in the last of ``turns`` turns.
+
+    The results are those of the last turns alone.
+    """
+    rng = random.Random(f"evaluate-memory-{seed}")
+    speakers = espeak_speakers(rng)
+    report = Report()
+    for _ in track(range(conversations), description="remembering"):
+        name, speak = next(speakers)
+        asked = skills.sample_memory(rng, "heldout", turns)
+        report.results.append(_converse(assistant, name, speak, rng, asked)[-1])
     return report
 
 
@@ -180,9 +217,9 @@ def _converse(
     voice: str,
     speak: Speak,
     rng: random.Random,
-    asked: skills.Conversation | None = None,
+    asked: skills.Conversation,
+    snr_db: float | None = None,
 ) -> list[Result]:
-    asked = asked or skills.sample_conversation(rng, "heldout")
     tools = list(map(_described, asked.functions))
     settings = ReplySettings(max_new_tokens=MAX_REPLY_TOKENS + 64 * bool(tools))
     conversation = Conversation(assistant, system=asked.system, tools=tools, settings=settings)
@@ -190,6 +227,8 @@ def _converse(
     results = []
     for turn in asked.turns:
         samples, _ = record(speak(turn.user))
+        if snr_db is not None:
+            samples = in_noise(samples, snr_db, seed=len(samples))
         for start in range(0, len(samples), FRAME_SAMPLES):
             conversation.listen(samples[start : start + FRAME_SAMPLES])
         conversation.end_speech()
@@ -206,7 +245,8 @@ def _converse(
             reply = f"{reply} {told}"
         else:
             right = skills.is_right(turn, reply)
-        results.append(Result(skill, voice, turn.user, heard, expected, reply, right))
+        noise = "none" if snr_db is None else f"{snr_db:g} dB"
+        results.append(Result(skill, voice, noise, turn.user, heard, expected, reply, right))
     return results
 
 

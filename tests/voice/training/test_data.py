@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from voice.training.augment import Augmenter
+from voice.training.augment import Augmenter, in_noise
 from voice.training.data import (
     POSITIONS_PER_SEQUENCE,
     Batches,
@@ -167,6 +167,15 @@ def test_speech_for_the_ear_alone_comes_between_the_sequences(maker, tokenizer):
     for batch in speech:
         assert batch.pieces.numel() <= 4 * POSITIONS_PER_SEQUENCE
         assert (batch.pieces > BLANK).any(-1).all()
+
+
+@pytest.mark.parametrize("snr_db", [20.0, 5.0])
+def test_noise_is_as_loud_as_asked_for(snr_db):
+    speech = 0.1 * np.sin(np.arange(16_001) / 20).astype(np.float32)
+    noise = in_noise(speech, snr_db, seed=1) - speech
+    power = 10 * np.log10(np.mean(speech**2) / np.mean(noise**2))
+    assert power == pytest.approx(snr_db, abs=0.1)
+    assert (in_noise(speech, snr_db, seed=1) == in_noise(speech, snr_db, seed=1)).all()
 
 
 @pytest.mark.parametrize(("strength", "least", "most"), [(0.0, 200, 200), (1.0, 100, 160)])

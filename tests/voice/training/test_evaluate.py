@@ -5,7 +5,13 @@ import pytest
 pytest.importorskip("espeakng_loader")
 
 from voice import load
-from voice.training.evaluate import TurnEnds, evaluate_tools, evaluate_turn_ends
+from voice.training.evaluate import (
+    TurnEnds,
+    evaluate,
+    evaluate_memory,
+    evaluate_tools,
+    evaluate_turn_ends,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +43,17 @@ def test_questions_for_functions_are_counted_by_function(builtin):
     report = evaluate_tools(builtin, 6)
     assert len(report.results) >= 6
     assert any(result.skill.startswith("call ") for result in report.results)
+
+
+def test_questions_in_noise_are_those_without(builtin):
+    plain, noisy = (evaluate(builtin, 3, seed=2, snr_db=snr_db) for snr_db in (None, 10.0))
+    assert [r.asked for r in plain.results] == [r.asked for r in noisy.results]
+    assert [r.voice for r in plain.results] == [r.voice for r in noisy.results]
+    assert {r.noise for r in plain.results} == {"none"}
+    assert set(noisy.by("noise")) == {"10 dB"}
+
+
+def test_memory_is_judged_by_the_last_turn(builtin):
+    report = evaluate_memory(builtin, 2, turns=4)
+    assert [result.skill for result in report.results] == ["name_memory"] * 2
+    assert all("name" in result.expected for result in report.results)

@@ -262,3 +262,12 @@ def test_training_sentences_are_sayable_and_cover_the_lexicon() -> None:
         assert 3 <= len(text.split()) <= 12
         words.update(text.split())
     assert len(words & set(lexicon().words)) > 0.9 * len(lexicon().words)
+
+
+@pytest.mark.parametrize("num_turns", [3, 10])
+def test_memory_lasts_as_many_turns_as_asked_for(num_turns: int) -> None:
+    rng = random.Random(4)
+    for _ in range(30):
+        turns = sample_memory(rng, "heldout", num_turns).turns
+        assert len(turns) == num_turns
+        assert turns[-1].skill == "name_memory"

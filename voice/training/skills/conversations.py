@@ -92,14 +92,19 @@ def sample_turn(rng: random.Random, skill: str, split: Split) -> Turn:
     return _SAMPLERS[skill][0](rng, split)
 
 
-def sample_memory(rng: random.Random, split: Split) -> Conversation:
-    """A name is told, perhaps corrected; up to two other turns follow, then it is asked for."""
+def sample_memory(rng: random.Random, split: Split, num_turns: int | None = None) -> Conversation:
+    """A name is told, perhaps corrected; other turns follow, then it is asked for.
+
+    There are ``num_turns`` turns, by default up to four.
+    """
     name = sample_name(rng)
     turns = [tell_name(rng, split, name)]
     if rng.random() < _CORRECTED_SHARE:
         name = sample_name(rng)
         turns.append(correct_name(rng, split, name))
     num_others = rng.choice((0, 1, 1, 3 - len(turns)))
+    if num_turns is not None:
+        num_others = num_turns - len(turns) - 1
     turns += [sample_turn(rng, rng.choice(_DISTRACTORS), split) for _ in range(num_others)]
     return Conversation((*turns, ask_name(rng, split, name)))
 
