@@ -99,8 +99,7 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
             f"Goal: {GOAL:.0%} of the first two lines right: **{verdict}**. Per skill, both:",
             _table(("skill", "questions", "right"), _skills(together)),
             f"A name, asked for in the {evaluate.MEMORY_TURNS}th turn: {memory.accuracy:.0%} of "
-            f"{len(memory.results)} conversations (goal 90%); training conversations have four at "
-            "most.",
+            f"{len(memory.results)} conversations (goal 90%).",
             "With functions at hand: right is the call with all its arguments, and the reply to its"
             " result. The other questions need none, or one that is not there.",
             _table(("skill", "questions", "right"), [*_skills(functions), _line("all", functions)]),

@@ -64,6 +64,9 @@ _MEMORY_SHARE = 0.12
 _CORRECTED_SHARE = 0.15
 """Part of these in which the name is corrected first."""
 
+_LONG_MEMORY_SHARE = 0.35
+"""Part of these, in training, that go on for longer before the name is asked for."""
+
 _FOLLOW_UP_SHARE = 0.4
 """Part of the turns after a question of `FOLLOWED_UP` that ask it of something else."""
 
@@ -95,7 +98,7 @@ def sample_turn(rng: random.Random, skill: str, split: Split) -> Turn:
 def sample_memory(rng: random.Random, split: Split, num_turns: int | None = None) -> Conversation:
     """A name is told, perhaps corrected; other turns follow, then it is asked for.
 
-    There are ``num_turns`` turns, by default up to four.
+    There are ``num_turns`` turns, by default up to four, in training at times up to ten.
     """
     name = sample_name(rng)
     turns = [tell_name(rng, split, name)]
@@ -103,6 +106,8 @@ def sample_memory(rng: random.Random, split: Split, num_turns: int | None = None
         name = sample_name(rng)
         turns.append(correct_name(rng, split, name))
     num_others = rng.choice((0, 1, 1, 3 - len(turns)))
+    if num_turns is None and split == "train" and rng.random() < _LONG_MEMORY_SHARE:
+        num_turns = rng.randint(5, 10)
     if num_turns is not None:
         num_others = num_turns - len(turns) - 1
     turns += [sample_turn(rng, rng.choice(_DISTRACTORS), split) for _ in range(num_others)]
@@ -110,7 +115,7 @@ def sample_memory(rng: random.Random, split: Split, num_turns: int | None = None
 
 
 def sample_conversation(rng: random.Random, split: Split) -> Conversation:
-    """One to four turns, mostly one; every reply is right given the turns before it."""
+    """Mostly one turn, up to four, or more around a name; replies fit what was said before."""
     if rng.random() < _MEMORY_SHARE:
         return sample_memory(rng, split)
     skills = rng.choices(SKILLS, cum_weights=_WEIGHTS, k=rng.choice(_NUM_TURNS))
