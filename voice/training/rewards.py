@@ -102,7 +102,8 @@ class Rewarded(nn.Module):
         said = self.omni.projector(batch.heard.steps)
         padded = self.omni.heard_embeddings(batch.heard, said)
         prompts = [row[:length] for row, length in zip(padded, batch.lengths, strict=True)]
-        drawn = [self._draw(prompt.detach()) for prompt in prompts]
+        with torch.autocast(padded.device.type, enabled=False):  # states have the weights' dtype
+            drawn = [self._draw(prompt.detach().float()) for prompt in prompts]
         rows: list[Row] = []
         rewards: list[float] = []
         for prompt, wanted, replies in zip(prompts, batch.wanted, drawn, strict=True):
@@ -130,7 +131,7 @@ class Rewarded(nn.Module):
         """Replies to a prompt [T, hidden], token by token as likely as the model finds them."""
         decoder = self.omni.language.decoder
         first = decoder.new_state()
-        logits = decoder.prefill(first, embeddings=prompt.float())
+        logits = decoder.prefill(first, embeddings=prompt)
         states = [first.fork() for _ in range(self._num_replies)]
         replies: list[list[int]] = [[] for _ in states]
         rows = logits.expand(len(states), -1)
