@@ -124,7 +124,12 @@ def tokenizer():
     return build_tokenizer([random_utterance(rng) for _ in range(300)], 400)
 
 
-def test_speech_batch_holds_what_is_said_beside_how_it_sounds(maker, tokenizer):
+@pytest.fixture
+def small_pools(monkeypatch):
+    monkeypatch.setattr(Batches, "POOL", 48)
+
+
+def test_speech_batch_holds_what_is_said_beside_how_it_sounds(maker, tokenizer, small_pools):
     batch = next(iter(SpeechBatches(tokenizer, 3, seed=0)))
     assert batch.features.shape[0] == batch.lengths.shape[0] == 3
     steps = -(-batch.lengths // 8)
@@ -133,14 +138,14 @@ def test_speech_batch_holds_what_is_said_beside_how_it_sounds(maker, tokenizer):
     assert (batch.pieces > BLANK).any(-1).all()
 
 
-def test_heard_sequences_have_a_place_for_every_step_of_their_speech(maker, tokenizer):
+def test_heard_sequences_have_a_place_for_every_step_of_their_speech(maker, tokenizer, small_pools):
     batches = iter(SequenceBatches(tokenizer, 4, seed=0, heard=1.0, max_positions=320))
     batch = next(batch for batch in batches if batch.speech is not None)
     assert batch.speech is not None
     assert batch.is_audio.sum() == (-(-batch.speech.lengths // 8)).sum()
 
 
-def test_ear_in_the_worker_sends_a_step_for_every_place_of_audio(maker, tokenizer):
+def test_ear_in_the_worker_sends_a_step_for_every_place_of_audio(maker, tokenizer, small_pools):
     def ear(speech):  # every step of an utterance is its number of features
         return speech.lengths[:, None, None].expand(-1, speech.pieces.shape[1], 1)
 
@@ -157,9 +162,9 @@ def test_ear_in_the_worker_sends_a_step_for_every_place_of_audio(maker, tokenize
         assert all(-(-int(t) // 8) <= int(n) for t, n in zip(*counts, strict=True))
 
 
-def test_speech_for_the_ear_alone_comes_between_the_sequences(maker, tokenizer):
+def test_speech_for_the_ear_alone_comes_between_the_sequences(maker, tokenizer, small_pools):
     batches = iter(SequenceBatches(tokenizer, 4, 0, heard=0.3, max_positions=320, speech=0.4))
-    made = [next(batches) for _ in range(30)]
+    made = [next(batches) for _ in range(12)]
     speech = [batch for batch in made if isinstance(batch, SpeechBatch)]
     sequences = [batch for batch in made if not isinstance(batch, SpeechBatch)]
     assert speech

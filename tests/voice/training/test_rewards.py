@@ -105,7 +105,7 @@ def test_drawn_replies_come_as_often_as_the_decoder_finds_them_likely(rewarded, 
         decoder.lm_head.weight *= 3
     prompt = torch.randn(6, 256, generator=torch.Generator().manual_seed(1))
     likely = decoder.prefill(decoder.new_state(), embeddings=prompt).softmax(-1)
-    drawn = [reply[0] for _ in range(150) for reply in rewarded._draw(prompt)]
+    drawn = [reply[0] for _ in range(100) for reply in rewarded._draw(prompt)]
     with torch.no_grad():
         decoder.lm_head.weight.copy_(sharp)
     token = int(likely.argmax())
@@ -130,15 +130,16 @@ def test_loss_of_drawn_replies_leaves_the_ear_alone(rewarded):
     rewarded.zero_grad()
 
 
-def test_prompts_end_where_their_reply_begins(tokenizer):
+def test_prompts_end_where_their_reply_begins(tokenizer, monkeypatch):
     pytest.importorskip("espeakng_loader")
+    monkeypatch.setattr(PromptBatches, "POOL", 16)
 
     def ear(speech):
         return torch.zeros(*speech.pieces.shape, 1)
 
     batches = iter(PromptBatches(tokenizer, 2, 0, heard=1.0, max_positions=200, ear=ear))
     opening = tokenizer.encode("<think></think>", add_special_tokens=False)
-    for batch in (next(batches) for _ in range(4)):
+    for batch in (next(batches) for _ in range(3)):
         assert len(batch.lengths) == len(batch.wanted) == len(batch.heard.tokens)
         assert len(batch.heard.steps) == batch.heard.is_audio.sum() > 0
         assert (batch.heard.targets[:, -1] == IGNORED).all()
