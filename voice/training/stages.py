@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -80,7 +79,7 @@ def train_stage(
     trainer.resume()
     data: Batches
     if name in ("language", "listening", "joint", "rewards"):
-        ear = _copied_ear(hearing) if name in ("listening", "rewards") else None
+        ear = CopiedEar(hearing) if name in ("listening", "rewards") else None
         batches = PromptBatches if name == "rewards" else SequenceBatches
         data = batches(
             tokenizer,
@@ -98,10 +97,15 @@ def train_stage(
     trainer.run(load_batches(data, settings.workers), loss, device)
 
 
-def _copied_ear(hearing: Hearing) -> Callable[[SpeechBatch], Tensor]:
-    """Speech → encoder steps, on the CPU, for the processes that make the data."""
-    copied = deepcopy(hearing).cpu().eval()
-    return lambda speech: copied.encode(speech)[0]
+class CopiedEar:
+    """Speech → encoder steps [N, S, D], on the CPU, for the processes that make the data."""
+
+    def __init__(self, hearing: Hearing) -> None:
+        self._hearing = deepcopy(hearing).cpu().eval()
+
+    def __call__(self, speech: SpeechBatch) -> Tensor:
+        """Encodes a batch."""
+        return self._hearing.encode(speech)[0]
 
 
 def stage_weights(file: Path) -> dict[str, Tensor]:

@@ -1,5 +1,7 @@
 """The ear in training: clips of all lengths at once; what the joint stage teaches whom."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from voice.training.data import SequenceBatch
 from voice.training.modules import PROJECTOR_WEIGHT
 from voice.training.recordings import Recording, collate_speech, similar_lengths
 from voice.training.sequences import IGNORED
+from voice.training.stages import CopiedEar
 
 
 def recording(steps):
@@ -104,3 +107,10 @@ def test_joint_loss_without_sound_is_that_of_reading(omni):
     wanted, _ = omni.language.loss(batch)
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
     assert set(figures) == {"read reply", "read accuracy"}
+
+
+def test_ear_for_the_data_workers_hears_the_same_in_another_process(omni):
+    batch = speech_batch(6, 3)
+    ear = pickle.loads(pickle.dumps(CopiedEar(omni.hearing)))  # as replicas hand it on
+    with torch.no_grad():
+        assert ear(batch).equal(omni.hearing.encode(batch)[0])
