@@ -216,17 +216,18 @@ def test_follow_up_asks_for_the_same_kind_of_fact() -> None:
     assert all(is_right(second, second.reply) for _, second in pairs)
 
 
-def test_conversation_never_contradicts_what_was_told() -> None:
+@pytest.mark.parametrize(("split", "longest"), [("train", 10), ("heldout", 4)])
+def test_conversation_never_contradicts_what_was_told(split: Split, longest: int) -> None:
     rng = random.Random(4)
     lengths = []
     for _ in range(5000):
-        turns = sample_conversation(rng, "train").turns
+        turns = sample_conversation(rng, split).turns
         lengths.append(len(turns))
         told = [i for i, t in enumerate(turns) if t.skill == "name_memory" and "meet" in t.reply]
         unknown_name = [i for i, turn in enumerate(turns) if turn.reply == memory.NAME_NOT_TOLD]
         assert told in ([], [0], [0, 1])
         assert not (told and unknown_name)
-    assert set(lengths) == {1, 2, 3, 4}
+    assert set(lengths) == set(range(1, longest + 1))
     assert 0.45 < lengths.count(1) / len(lengths) < 0.7
 
 
