@@ -30,7 +30,7 @@ class Question:
     Attributes:
         text: what it says.
         samples: float32 mono 16 kHz [samples].
-        answers: words one of which a right answer names.
+        answers: words one of which a right answer names; letters are a word that is spelt.
     """
 
     text: str
@@ -38,9 +38,15 @@ class Question:
     answers: Sequence[str]
 
     def is_answered_by(self, reply: str) -> bool:
-        """Whether the reply names a right answer, as words of their own."""
+        """Whether the reply names a right answer, as words of their own, and spells no more."""
         said = f" {normalized(reply)} "
-        return any(f" {normalized(each)} " in said for each in self.answers)
+        return any(re.search(_named(normalized(each)), said) for each in self.answers)
+
+
+def _named(answer: str) -> str:
+    """A pattern that finds an answer among words with spaces around them."""
+    is_spelt = all(len(word) == 1 for word in answer.split()) and " " in answer
+    return rf"(?<! \w) {answer} (?!\w )" if is_spelt else f" {answer} "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

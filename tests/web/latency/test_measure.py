@@ -51,7 +51,10 @@ def test_right_answer_names_a_right_word(reply, is_right):
 def test_spelt_answer_is_right_however_it_is_punctuated():
     question = Question(text="", samples=np.zeros(0), answers=["c a t"])
     assert question.is_answered_by("C, A, T.")
+    assert question.is_answered_by("Cat is spelt C-A-T, of course.")
     assert not question.is_answered_by("cat")
+    assert not question.is_answered_by("C, A, T, E.")
+    assert not question.is_answered_by("S, C, A, T.")
 
 
 def answer(latency_ms, **values) -> Answer:
