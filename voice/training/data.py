@@ -29,6 +29,7 @@ from voice.training.recordings import (
 from voice.training.sequences import (
     IGNORED,
     SPOKEN_SHARES,
+    Sequence,
     SequenceMaker,
     Wanted,
 )
@@ -78,7 +79,7 @@ class SequenceBatch:
         targets: [B, T], the next token where it is learnt, else IGNORED.
         speech: the utterances as sound, in the order of their places (joint stage only).
         steps: what an ear that is not trained makes of that sound, [places of audio, D]
-            (listening stage only).
+            (stages listening and rewards).
     """
 
     tokens: Tensor
@@ -209,23 +210,28 @@ class SequenceBatches(Batches):
         examples: list[Example] = []
         while len(examples) < count:
             kind = rng.choices(tuple(Kind), self._shares)[0]
-            recordings: list[Recording] = []
             if kind is Kind.SPEECH:
                 for recording in self._recorder.record(random_utterance(rng), rng, times=2):
                     steps = len(recording.pieces)
                     examples.append(Example(kind, steps, ([], [], []), [recording]))
                 continue
             if kind is Kind.HEARD:
-                sequence = self._speaking.sample(rng)
-                recordings = [self._recorder.record(t, rng)[0] for t in sequence.utterances]
-                heard = [recording.pieces for recording in recordings]
+                example = self._record(self._speaking.sample(rng), rng)
             else:
                 sequence = self._reading.sample(rng)
-                heard = [self._imagine(text, rng) for text in sequence.utterances]
-            laid_out = sequence.lay_out(heard)
-            if len(laid_out[0]) <= self._max_positions:
-                examples.append(Example(kind, len(laid_out[0]), laid_out, recordings))
+                laid_out = sequence.lay_out([self._imagine(t, rng) for t in sequence.utterances])
+                example = Example(kind, len(laid_out[0]), laid_out, [])
+            if example.length <= self._max_positions:
+                examples.append(example)
         return examples
+
+    def _record(
+        self, sequence: Sequence, rng: random.Random, wanted: Wanted | None = None
+    ) -> Example:
+        """A sequence whose utterances are spoken and recorded."""
+        recordings = [self._recorder.record(text, rng)[0] for text in sequence.utterances]
+        laid_out = sequence.lay_out([recording.pieces for recording in recordings])
+        return Example(Kind.HEARD, len(laid_out[0]), laid_out, recordings, wanted)
 
     def _imagine(self, text: str, rng: random.Random) -> list[int]:
         pieces = imagine_pieces(self._reading.words(text), text, rng)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
-from voice.training.data import Example, Kind, SequenceBatch, SequenceBatches
+from voice.training.data import Example, SequenceBatch, SequenceBatches
 from voice.training.modules import Omni
 from voice.training.sequences import IGNORED, Wanted
 
@@ -63,14 +63,11 @@ class PromptBatches(SequenceBatches):
             sequence = self._speaking.sample(rng)
             place = rng.choice([p for p, wanted in enumerate(sequence.wanted) if wanted])
             wanted, prompt = sequence.wanted[place], sequence.before(place)
-            assert wanted is not None
             if not prompt.utterances:  # typed from beginning to end
                 continue
-            recordings = [self._recorder.record(t, rng)[0] for t in prompt.utterances]
-            laid_out = prompt.lay_out([recording.pieces for recording in recordings])
-            if len(laid_out[0]) <= self._max_positions:
-                length = len(laid_out[0])
-                examples.append(Example(Kind.HEARD, length, laid_out, recordings, wanted))
+            example = self._record(prompt, rng, wanted)
+            if example.length <= self._max_positions:
+                examples.append(example)
         return examples
 
     def _collate(self, examples: list, rng: random.Random) -> PromptBatch:
@@ -114,7 +111,7 @@ class Rewarded(nn.Module):
             rows += [(prompt, r, a) for r, a in advantages(replies, own).items() if a]
         log_likelihoods, is_reply = self._log_likelihoods(rows)
         weights = torch.tensor([weight for *_, weight in rows], device=log_likelihoods.device)
-        count = max(1, sum(len(reply) for replies in drawn for reply in replies))
+        count = sum(len(reply) for replies in drawn for reply in replies)
         policy = -(weights[:, None] * log_likelihoods).sum() / count
         reference_tokens = is_reply & (weights == 0)[:, None]
         reference = -log_likelihoods[reference_tokens].mean()
