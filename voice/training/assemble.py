@@ -27,7 +27,7 @@ from voice.training.recipe import (
     VISION_CONFIG,
 )
 from voice.training.run import open_tokenizer
-from voice.training.stages import stage_weights
+from voice.training.stages import EARS, stage_weights
 from voice.training.template import builtin_template
 
 HEADS = Path("training", "heads.safetensors")
@@ -79,7 +79,7 @@ def assemble(run: Path, destination: Path, dtype: torch.dtype = torch.bfloat16) 
     save_file(heads, destination / HEADS)
 
 
-FURTHER_STAGES = ("words", "language", *TOGETHER)
+FURTHER_STAGES = ("words", "spelling", "language", *TOGETHER)
 """Stages that can go on from a checkpoint."""
 
 
@@ -100,8 +100,13 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     if refused := sorted(set(stages) - set(FURTHER_STAGES)):
         raise ValueError(f"the stage {refused[0]} is for a model that knows nothing yet")
     together = [stage for stage in TOGETHER if stage in stages]
-    if {"words", "language"} & set(stages) and together and "projector" not in stages:
-        raise ValueError("ear and decoder change, so they need a new projector: add its stage")
+    ears = [stage for stage in EARS if stage in stages]
+    last_ear = list(EARS)[-1]
+    if (ears or "language" in stages) and together:
+        if "projector" not in stages:
+            raise ValueError("ear and decoder change, so they need a new projector: add its stage")
+        if ears and last_ear not in ears:
+            raise ValueError(f"the stage projector goes on from the stage {last_ear}: add it")
     before = TOGETHER[: TOGETHER.index(together[0])] if together else ()
     for stage, expected in zip(together, TOGETHER[len(before) :], strict=False):
         if stage != expected:
@@ -123,8 +128,9 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     omni.hearing.load_state_dict(load_file(checkpoint / HEADS), strict=False)
     run.mkdir(parents=True, exist_ok=True)
     assistant.tokenizer.save_pretrained(run / "tokenizer")
-    parts: dict[str, nn.Module] = {"pieces": omni.hearing, "words": omni.hearing}
-    parts["language"] = omni.language
+    finished = EARS[ears[0]] if ears else last_ear
+    assert finished is not None  # the first one is for a model that knows nothing yet
+    parts: dict[str, nn.Module] = {finished: omni.hearing, "language": omni.language}
     parts |= dict.fromkeys(before, omni)
     for stage, part in parts.items():
         step = 0 if stage in stages else STAGES[stage].steps

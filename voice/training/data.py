@@ -152,9 +152,17 @@ class Batches(IterableDataset):
 class SpeechBatches(Batches):
     """Utterances with labels, each spoken once and recorded twice (encoder stages)."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        batch: int,
+        seed: int,
+        draw: Callable[[random.Random], str] = random_utterance,
+    ) -> None:
+        """``draw``: what is said."""
         super().__init__(batch, seed)
         self._maker = SequenceMaker(tokenizer)
+        self._draw = draw
 
     def _start(self, rng: random.Random) -> None:
         self._recorder = Recorder(self._maker, rng, flite=False)
@@ -162,7 +170,7 @@ class SpeechBatches(Batches):
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []
         while len(examples) < count:
-            examples += self._recorder.record(random_utterance(rng), rng, times=2)
+            examples += self._recorder.record(self._draw(rng), rng, times=2)
         return examples
 
     def _kind_and_length(self, example: Recording) -> tuple[int, int]:

@@ -37,13 +37,16 @@ ROUTER_BALANCE_RATE = 1e-3
 PHONEME_LAYER = 5
 """Of the encoder's layers, the one whose output tells phonemes from the stage "pieces" on."""
 
+FROZEN_LAYERS = 3
+"""Of the encoder's layers, those that stay as they are while words are learnt."""
+
 WORDS_PHONEME_WEIGHT = 0.5
 JOINT_PHONEME_WEIGHT = 0.1
 JOINT_PIECE_WEIGHT = 1.0
 """Of the encoder's own tasks beside the main one: they keep the ear from drifting."""
 
-SURE_LOGIT = 12.0
-"""Of a piece that the ear is sure of, roughly."""
+FAINTEST = 6.0
+"""How much less probable than certain a piece may be and still be told to the decoder: exp(-6)."""
 
 PROJECTOR_WEIGHT = 2.0
 """Of the projector's own task beside the main one: what it says stays what the decoder reads."""
@@ -82,6 +85,14 @@ class Hearing(nn.Module):
         """CTC loss of the word pieces, and cross entropy of the labels as before."""
         return self.own_loss(*self.encode(batch), batch, 1.0, WORDS_PHONEME_WEIGHT)
 
+    spelling_loss = words_loss
+
+    def freeze_sounds(self) -> None:
+        """Keeps what comes before the layers that learn to spell, as far as it is not trained."""
+        self.encoder.subsampling.requires_grad_(False)
+        for layer in self.encoder.layers[:FROZEN_LAYERS]:
+            layer.requires_grad_(False)
+
     def own_loss(
         self,
         steps: Tensor,
@@ -110,6 +121,10 @@ class Hearing(nn.Module):
             middle[group, : found.shape[1]] = middles.pop()
         hook.remove()
         return steps, middle
+
+    def known_steps(self, batch: SpeechBatch) -> Tensor:
+        """Encoder steps [S, D] of all utterances, padding left out."""
+        return self.encode(batch)[0][batch.pieces != IGNORED]
 
     def _phoneme_loss(self, steps: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
         logits = self.phoneme_head(steps).unflatten(-1, (LABELS_PER_STEP, NUM_PHONEMES)).float()
@@ -207,19 +222,35 @@ class Omni(nn.Module):
         )
 
     @torch.no_grad()
-    def start_projector(self) -> None:
-        """Makes a table of the projector: an inner unit for every word piece.
+    def start_projector(self, steps: Tensor) -> None:
+        """Writes the projector down: an inner unit for every word piece, and its embedding.
 
-        The ear's classifier reads the unit, the decoder's embedding is what it says. relu² lets the
-        surest piece win, much as a softmax would.
+        The probability of a piece is exp(logit - z), with z the logsumexp of all logits. A unit is
+        relu²(1 + (logit - z) / FAINTEST) instead: as large for the surest pieces, nothing for those
+        that are less probable than exp(-FAINTEST). z, and the constants that layers without bias
+        lack, are linear functions of the step, as far as there are such.
+
+        Args:
+            steps: encoder steps [S, D] of speech, on which these functions are fitted.
         """
-        self.projector.linear1.weight.copy_(self.hearing.piece_head.weight / SURE_LOGIT)
-        self.projector.linear2.weight.copy_(self.language.decoder.backbone.embeddings.weight.T)
+        head = self.hearing.piece_head
+        embeddings = self.language.decoder.backbone.embeddings.weight
+        logits = head(steps)
+        self.projector.norm.weight.fill_(1)
+        normed = self.projector.norm(steps)
+        wanted = torch.stack((torch.ones(len(steps)), logits.logsumexp(-1).cpu()), -1)
+        one, z = torch.linalg.lstsq(normed.cpu(), wanted).solution.T.to(steps)
+        loudness = steps.square().mean(-1).sqrt().mean()
+        units = loudness * head.weight + (head.bias + FAINTEST).outer(one) - z
+        self.projector.linear1.weight.copy_(units / FAINTEST)
+        self.projector.linear2.weight.copy_(embeddings.T)
+        said, means = self.projector(steps), logits.softmax(-1) @ embeddings
+        self.projector.linear2.weight.mul_((said * means).sum() / said.square().sum())
 
     def projector_loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """Distance of what the projector says from what the decoder is used to reading."""
         with torch.no_grad():
-            steps = self.hearing.encode(batch)[0][batch.pieces != IGNORED]
+            steps = self.hearing.known_steps(batch)
         return self._distance(steps, self.projector(steps))
 
     def listening_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:

@@ -19,7 +19,12 @@ from voice.training.augment import Augmenter
 from voice.training.pieces import place_pieces
 from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
 from voice.training.sequences import IGNORED, SequenceMaker
-from voice.training.skills import sample_conversation, sample_nonsense, training_sentences
+from voice.training.skills import (
+    sample_conversation,
+    sample_nonsense,
+    sample_word_salad,
+    training_sentences,
+)
 from voice.training.speech import (
     LABEL_HOP_SAMPLES,
     SpeechMaker,
@@ -158,3 +163,14 @@ def random_utterance(rng: random.Random) -> str:
     if kind < 0.55:
         return training_sentences(rng)
     return rng.choice(sample_conversation(rng, "train").turns).user
+
+
+def random_words(rng: random.Random) -> str:
+    """Mostly words drawn evenly from the lexicon, else a `random_utterance`.
+
+    In sentences and questions half of the lexicon is hardly ever met, and words that are seldom
+    met are misspelt.
+    """
+    if rng.random() < 0.4:
+        return random_utterance(rng)
+    return sample_word_salad(rng, 2, 7)

@@ -108,6 +108,8 @@ class Sequence:
 DRILL_TYPED_SHARE = 0.7
 TRANSCRIPTION_LATER_SHARE = 0.4
 """Of the transcriptions, how many are asked for after other turns, as live captions are."""
+QUESTION_SHARE = 0.5
+"""Of the transcriptions, how many are of what is said to the assistant; the rest are sentences."""
 TOOL_RESPONSE = "<|im_start|>user\n<tool_response>\n{}\n</tool_response>\n"
 
 
@@ -147,13 +149,13 @@ class Shares:
         typed_turns: of the turns of conversations, those that are typed and not spoken.
     """
 
-    transcription: float = 0.22
-    copying: float = 0.13
-    spelling: float = 0.1
-    drill: float = 0.14
+    transcription: float = 0.17
+    copying: float = 0.1
+    spelling: float = 0.08
+    drill: float = 0.09
     unfinished: float = 0.05
     short: float = 0.03
-    tools: float = 0.18
+    tools: float = 0.34
     instructed: float = 0.15
     typed_turns: float = 0.1
 
@@ -165,7 +167,7 @@ SPOKEN_SHARES = Shares(
     drill=0.1,
     unfinished=0.06,
     short=0.04,
-    tools=0.1,
+    tools=0.14,
 )
 """Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
 they teach the decoder it has learnt by then."""
@@ -217,8 +219,8 @@ class SequenceMaker:
                     before = sample_conversation(rng, "train")
                     self.add_conversation(sequence, before, rng, self._typed_share)
                 text = training_sentences(rng)
-                if rng.random() < 0.25:
-                    text = sample_conversation(rng, "train").turns[0].user
+                if rng.random() < QUESTION_SHARE:
+                    text = rng.choice(sample_conversation(rng, "train").turns).user
                 self._add_turn(sequence, text, self._transcribe, Wanted(text), spoken=True)
             case "copying":
                 text = sample_nonsense(rng, 3, 14)

@@ -5,14 +5,16 @@
 2. pieces: the same tower goes on to the word piece that begins at every step; the phonemes move to
    a layer below the top, so that the layers above can put them together.
 3. words: the pieces in their order, wherever the tower is surest of them.
-4. language: the decoder reads transcripts, laid out as speech would lay them, and answers. No sound
-   is involved, so this stage can run beside the first three.
-5. projector: encoder steps → the decoder's embeddings of the word pieces found there.
-6. listening: sound → answers, the ear as it is: the decoder learns to read what the ear makes of
+4. spelling: the same of words drawn evenly from the lexicon. The layers below tell sounds by then
+   and stay as they are, which spares half of a step.
+5. language: the decoder reads transcripts, laid out as speech would lay them, and answers. No sound
+   is involved, so this stage can run beside those of the ear.
+6. projector: encoder steps → the decoder's embeddings of the word pieces found there.
+7. listening: sound → answers, the ear as it is: the decoder learns to read what the ear makes of
    sound, doubts and mistakes included. Between it, transcripts as before.
-7. joint: sound → answers, everything trained together. Between it transcripts, and speech for the
+8. joint: sound → answers, everything trained together. Between it transcripts, and speech for the
    ear alone: conversations hold little of it.
-8. rewards: replies that the model draws are judged by rule, and made likelier or less likely.
+9. rewards: replies that the model draws are judged by rule, and made likelier or less likely.
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ from omni_core.moe import Router
 from voice.training.data import Batches, SequenceBatches, SpeechBatches, load_batches
 from voice.training.modules import Hearing, Language, Omni
 from voice.training.recipe import TOGETHER, StageSettings
-from voice.training.recordings import SpeechBatch
+from voice.training.recordings import SpeechBatch, random_utterance, random_words
 from voice.training.replicas import rank
 from voice.training.rewards import PromptBatches, Rewarded
 from voice.training.trainer import LossFunction, Trainer
 
-_EARS = {"sounds": None, "pieces": "sounds", "words": "pieces"}
-"""Stage of the encoder alone → the one that it goes on from."""
+EARS = {"sounds": None, "pieces": "sounds", "words": "pieces", "spelling": "words"}
+"""Stages of the encoder alone, in order → the one that each goes on from."""
+
+FITTED_BATCHES = 16
+"""Of speech, on which the projector's beginning is fitted."""
 
 
 def train_stage(
@@ -50,18 +55,19 @@ def train_stage(
     hearing, language = Hearing(), Language()
     module: nn.Module
     loss: LossFunction
-    if name in _EARS:
+    if name in EARS:
         module, loss = hearing, getattr(hearing, f"{name}_loss")
-        if before := _EARS[name]:
+        if name == "spelling":
+            hearing.freeze_sounds()
+        if before := EARS[name]:
             hearing.load_state_dict(stage_weights(directory / f"{before}.pt"))
     elif name == "language":
         module, loss = language, language.loss
     else:
         module = omni = Omni(hearing, language)
         if name == "projector":
-            hearing.load_state_dict(stage_weights(directory / "words.pt"))
+            hearing.load_state_dict(stage_weights(directory / "spelling.pt"))
             language.load_state_dict(stage_weights(directory / "language.pt"))
-            omni.start_projector()
             language.requires_grad_(False)
         else:
             before = TOGETHER[TOGETHER.index(name) - 1]
@@ -80,8 +86,8 @@ def train_stage(
     data: Batches
     if name in ("language", "listening", "joint", "rewards"):
         ear = CopiedEar(hearing) if name in ("listening", "rewards") else None
-        batches = PromptBatches if name == "rewards" else SequenceBatches
-        data = batches(
+        kind = PromptBatches if name == "rewards" else SequenceBatches
+        data = kind(
             tokenizer,
             settings.batch,
             seed,
@@ -91,10 +97,16 @@ def train_stage(
             settings.speech,
         )
     else:
-        data = SpeechBatches(tokenizer, settings.batch, seed)
+        draw = random_words if name in ("spelling", "projector") else random_utterance
+        data = SpeechBatches(tokenizer, settings.batch, seed, draw)
     # Every replica has data of its own, and a stage that goes on does not see the old ones again.
     data.reseed(rank(), trainer.step)
-    trainer.run(load_batches(data, settings.workers), loss, device)
+    batches = load_batches(data, settings.workers)
+    if name == "projector" and trainer.step == 0:
+        with torch.no_grad():
+            heard = [hearing.known_steps(next(batches).to(device)) for _ in range(FITTED_BATCHES)]
+        omni.start_projector(torch.cat(heard))
+    trainer.run(batches, loss, device)
 
 
 class CopiedEar:

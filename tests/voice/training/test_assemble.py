@@ -63,18 +63,25 @@ def test_run_goes_on_from_a_checkpoint(run, checkpoint, tmp_path):
     assert len(runs.open_tokenizer(tmp_path)) == len(runs.open_tokenizer(run))
 
 
-def test_named_stages_begin_with_the_weights_of_a_checkpoint(run, checkpoint, tmp_path):
-    start_from(checkpoint, tmp_path, ("words", "language", "projector", "listening", "joint"))
+@pytest.mark.parametrize(
+    ("ears", "before"),
+    [((), "spelling"), (("spelling",), "words"), (("words", "spelling"), "pieces")],
+)
+def test_named_stages_begin_with_the_weights_of_a_checkpoint(
+    run, checkpoint, tmp_path, ears, before
+):
+    start_from(checkpoint, tmp_path, (*ears, "language", "projector", "listening", "joint"))
     whole = stage_weights(run / "joint.pt")
-    for stage, part in (("words", "hearing."), ("language", "language.")):
+    for stage, part in ((before, "hearing."), ("language", "language.")):
         saved = torch.load(tmp_path / f"{stage}.pt", weights_only=True)
-        assert saved["step"] == 0
+        assert saved["step"] == (0 if stage == "language" else STAGES[before].steps)
         for name, weight in saved["module"].items():
             if weight.is_floating_point():
                 torch.testing.assert_close(
                     weight, whole[part + name].bfloat16().float(), rtol=1e-2, atol=1e-6
                 )
-    assert not (tmp_path / "projector.pt").exists()
+    for stage in (*ears, "projector"):
+        assert not (tmp_path / f"{stage}.pt").exists()
     assert not (tmp_path / "listening.pt").exists()
 
 
@@ -83,6 +90,7 @@ def test_named_stages_begin_with_the_weights_of_a_checkpoint(run, checkpoint, tm
     [
         (("pieces",), "knows nothing yet"),
         (("words", "joint"), "projector"),
+        (("words", "projector"), "spelling"),
         (("language", "listening"), "projector"),
         (("projector", "joint"), "listening"),
         (("listening", "rewards"), "joint"),

@@ -22,9 +22,11 @@ from voice.training.recordings import (
     SpeechBatch,
     collate_speech,
     random_utterance,
+    random_words,
     step_labels,
 )
 from voice.training.sequences import IGNORED
+from voice.training.skills.lexicon import lexicon
 from voice.training.speech import (
     ACCENTS,
     HELDOUT_ACCENT,
@@ -116,6 +118,15 @@ def test_utterances_repeat_with_their_seed():
         [random_utterance(rng) for _ in range(20)] for rng in map(random.Random, (1, 1, 2))
     )
     assert first == again != other
+
+
+def test_words_drawn_evenly_hold_more_of_the_lexicon():
+    drawn = {}
+    for draw in (random_utterance, random_words):
+        rng = random.Random(3)
+        words = [word for _ in range(600) for word in draw(rng).split()][:2500]
+        drawn[draw] = len(set(words) & set(lexicon().words))
+    assert drawn[random_words] > 1.5 * drawn[random_utterance]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from voice.training.data import SequenceBatch
-from voice.training.modules import PROJECTOR_WEIGHT
+from voice.training.modules import FROZEN_LAYERS, PROJECTOR_WEIGHT, Hearing
 from voice.training.recordings import Recording, collate_speech, similar_lengths
 from voice.training.sequences import IGNORED
 from voice.training.stages import CopiedEar
@@ -69,6 +69,20 @@ def test_clips_beyond_their_ends_are_encoded_as_nothing(omni):
 )
 def test_clips_are_grouped_where_padding_would_cost_more(lengths, groups):
     assert [group.tolist() for group in similar_lengths(torch.tensor(lengths))] == groups
+
+
+def test_spelling_is_learnt_above_the_layers_that_tell_sounds():
+    torch.manual_seed(1)
+    hearing = Hearing()
+    hearing.freeze_sounds()
+    loss, figures = hearing.spelling_loss(speech_batch(6, 9))
+    loss.backward()
+    layers = hearing.encoder.layers
+    for frozen in (hearing.encoder.subsampling, *layers[:FROZEN_LAYERS]):
+        assert all(weight.grad is None for weight in frozen.parameters())
+    for trained in (*layers[FROZEN_LAYERS:], hearing.piece_head):
+        assert all(weight.grad is not None for weight in trained.parameters())
+    assert set(figures) == {"phonemes", "piece errors"}
 
 
 def test_joint_loss_of_speech_alone_teaches_ear_and_projector(omni):

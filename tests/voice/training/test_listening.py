@@ -3,27 +3,26 @@
 import pytest
 import torch
 
+from tests.voice.training.conftest import sure_steps
 from voice.training.data import SequenceBatch
 from voice.training.pieces import BLANK
 from voice.training.sequences import IGNORED
 
 
-def heard_batch(omni, pieces, sureness=40.0):
+def heard_batch(omni, pieces):
     """Two sequences of three places of audio whose encoder steps are sure of ``pieces``."""
     tokens = torch.tensor([[1, 0, 0, 0, 50, 51], [1, 0, 0, 0, 60, 61]])
     is_audio = torch.zeros_like(tokens, dtype=torch.bool)
     is_audio[:, 1:4] = True
     targets = torch.full_like(tokens, IGNORED)
     targets[:, 3:5] = tokens[:, 4:6]
-    rows = omni.hearing.piece_head.weight[pieces]
-    steps = sureness * rows / rows.square().sum(-1, keepdim=True)
-    return SequenceBatch(tokens, is_audio, targets, steps=steps.detach())
+    return SequenceBatch(tokens, is_audio, targets, steps=sure_steps(omni, pieces))
 
 
 def test_projector_starts_as_a_table_of_pieces(omni):
     pieces = torch.arange(300, 400)
     with torch.no_grad():
-        said = omni.projector(omni.hearing.piece_head.weight[pieces])
+        said = omni.projector(sure_steps(omni, pieces))
     embeddings = omni.language.decoder.backbone.embeddings.weight
     assert torch.cosine_similarity(said[:, None], embeddings, dim=-1).argmax(-1).equal(pieces)
 

@@ -15,7 +15,7 @@ from voice.training.skills.conversations import (
 )
 from voice.training.skills.instructions import sample_instructions
 from voice.training.skills.nonsense import sample_nonsense
-from voice.training.skills.sentences import training_sentences
+from voice.training.skills.sentences import sample_word_salad, training_sentences
 from voice.training.skills.turns import Conversation, Function, Split, ToolCall, Turn
 from voice.training.skills.unfinished import cut_short, sample_short, sample_unfinished
 from voice.training.skills.wording import sample_words_to_spell, spelled
@@ -38,6 +38,7 @@ __all__ = [
     "sample_tool_conversation",
     "sample_turn",
     "sample_unfinished",
+    "sample_word_salad",
     "sample_words_to_spell",
     "spelled",
     "training_sentences",

@@ -138,12 +138,13 @@ def sample_drill(rng: random.Random) -> Conversation:
 
 
 def sample_tool_conversation(rng: random.Random, split: Split) -> Conversation:
-    """One or two turns with functions at hand: most turns need one of them, some one that is not
-    offered, some none.
+    """Turns with functions at hand: most need one of them, some one that is not offered, some none.
+
+    There are one or two, in training up to four.
     """
     functions = sample_functions(rng)
     turns = []
-    for _ in range(rng.choice((1, 1, 2))):
+    for _ in range(rng.choice((1, 1, 2) if split == "heldout" else (1, 2, 3, 4))):
         kind = rng.random()
         turn = sample_missing_tool_turn(rng, split, functions) if kind < 0.12 else None
         if kind > 0.8:

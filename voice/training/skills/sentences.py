@@ -83,6 +83,7 @@ def _all_of(known: Lexicon, prefix: str) -> tuple[str, ...]:
 
 
 def sample_word_salad(rng: random.Random, shortest: int, longest: int) -> str:
+    """Words drawn evenly from the lexicon, `shortest` to `longest` of them, but seven at most."""
     words = _salad_words()
     count = rng.randint(shortest, min(longest, 7))
     return " ".join(words[int(rng.random() * len(words))] for _ in range(count))
