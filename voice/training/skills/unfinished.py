@@ -12,6 +12,7 @@ from functools import cache
 from voice.training.skills.conversations import sample_conversation, sample_turn
 from voice.training.skills.sentences import training_sentences
 from voice.training.skills.turns import Split, Turn
+from voice.training.skills.unknown import NOT_UNDERSTOOD
 
 _TEXTS = 20_000
 _MOST_ENDINGS = 0.02
@@ -42,7 +43,9 @@ def _endings() -> tuple[Counter[tuple[str, ...]], Counter[tuple[str, ...]], froz
     seen: Counter[tuple[str, ...]] = Counter()
     whole = set()
     for _ in range(_TEXTS):
-        texts = [turn.user for turn in sample_conversation(rng, "train").turns]
+        turns = sample_conversation(rng, "train").turns
+        # Gibberish ends anywhere.
+        texts = [turn.user for turn in turns if turn.reply != NOT_UNDERSTOOD]
         for text in [*texts, training_sentences(rng)]:
             words = _padded(text)
             for last in range(2, len(words)):
