@@ -158,14 +158,16 @@ class SpeechBatches(Batches):
         batch: int,
         seed: int,
         draw: Callable[[random.Random], str] = random_utterance,
+        flite: bool = False,
     ) -> None:
-        """``draw``: what is said."""
+        """``draw``: what is said. ``flite``: now and then by its voices, which have no labels."""
         super().__init__(batch, seed)
         self._maker = SequenceMaker(tokenizer)
         self._draw = draw
+        self._flite = flite
 
     def _start(self, rng: random.Random) -> None:
-        self._recorder = Recorder(self._maker, rng, flite=False)
+        self._recorder = Recorder(self._maker, rng, flite=self._flite)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []

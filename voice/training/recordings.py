@@ -36,7 +36,7 @@ from voice.training.speech import (
 
 ENCODER_CONFIG = EncoderConfig.from_dict(SOUND_CONFIG)
 FLITE_SHARE = 0.08
-"""Of the utterances from the stage listening on, where flite is installed: its own voices."""
+"""Of the utterances from the stage spelling on, where flite is installed: its own voices."""
 WORTH_A_GROUP = 0.85
 """Part of a batch's cost, padding included, below which it is encoded in two groups."""
 MAX_SAMPLES = 12 * 16_000

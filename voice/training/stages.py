@@ -97,8 +97,9 @@ def train_stage(
             settings.speech,
         )
     else:
-        draw = random_words if name in ("spelling", "projector") else random_utterance
-        data = SpeechBatches(tokenizer, settings.batch, seed, draw)
+        knows_sounds = name in ("spelling", "projector")
+        draw = random_words if knows_sounds else random_utterance
+        data = SpeechBatches(tokenizer, settings.batch, seed, draw, flite=knows_sounds)
     # Every replica has data of its own, and a stage that goes on does not see the old ones again.
     data.reseed(rank(), trainer.step)
     batches = load_batches(data, settings.workers)
