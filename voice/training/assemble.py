@@ -27,7 +27,7 @@ from voice.training.recipe import (
     VISION_CONFIG,
 )
 from voice.training.run import open_tokenizer
-from voice.training.stages import EARS, stage_weights
+from voice.training.stages import EARS, LAST_EAR, stage_weights
 from voice.training.template import builtin_template
 
 HEADS = Path("training", "heads.safetensors")
@@ -101,12 +101,11 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
         raise ValueError(f"the stage {refused[0]} is for a model that knows nothing yet")
     together = [stage for stage in TOGETHER if stage in stages]
     ears = [stage for stage in EARS if stage in stages]
-    last_ear = list(EARS)[-1]
     if (ears or "language" in stages) and together:
         if "projector" not in stages:
             raise ValueError("ear and decoder change, so they need a new projector: add its stage")
-        if ears and last_ear not in ears:
-            raise ValueError(f"the stage projector goes on from the stage {last_ear}: add it")
+        if ears and LAST_EAR not in ears:
+            raise ValueError(f"the stage projector goes on from the stage {LAST_EAR}: add it")
     before = TOGETHER[: TOGETHER.index(together[0])] if together else ()
     for stage, expected in zip(together, TOGETHER[len(before) :], strict=False):
         if stage != expected:
@@ -128,7 +127,7 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     omni.hearing.load_state_dict(load_file(checkpoint / HEADS), strict=False)
     run.mkdir(parents=True, exist_ok=True)
     assistant.tokenizer.save_pretrained(run / "tokenizer")
-    finished = EARS[ears[0]] if ears else last_ear
+    finished = EARS[ears[0]] if ears else LAST_EAR
     assert finished is not None  # the first one is for a model that knows nothing yet
     parts: dict[str, nn.Module] = {finished: omni.hearing, "language": omni.language}
     parts |= dict.fromkeys(before, omni)

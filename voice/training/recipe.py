@@ -131,7 +131,7 @@ class StageSettings:
     warmup_steps: int = 300
     weight_decay: float = 0.01
     workers: int = 1
-    max_positions: int = 400
+    max_positions: int = 640
     heard: float = 0.0
     speech: float = 0.0
 
@@ -146,29 +146,16 @@ STAGES = {
     # The same of words that are drawn evenly: most are seldom met in sentences.
     "spelling": StageSettings(steps=5000, batch=24, learning_rate=6e-4, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
-    "language": StageSettings(
-        steps=12_000, batch=16, learning_rate=8e-4, warmup_steps=200, max_positions=640
-    ),
+    "language": StageSettings(steps=12_000, batch=16, learning_rate=8e-4, warmup_steps=200),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=400, batch=24, learning_rate=5e-4, warmup_steps=50),
     # The decoder learns to read what the ear, which stays as it is, makes of sound.
     "listening": StageSettings(
-        steps=6000,
-        batch=16,
-        learning_rate=5e-4,
-        warmup_steps=100,
-        max_positions=640,
-        heard=0.6,
+        steps=6000, batch=16, learning_rate=5e-4, warmup_steps=100, heard=0.6
     ),
     # Everything together, from sound to answer.
     "joint": StageSettings(
-        steps=6000,
-        batch=16,
-        learning_rate=4e-4,
-        warmup_steps=100,
-        max_positions=640,
-        heard=0.4,
-        speech=0.35,
+        steps=6000, batch=16, learning_rate=4e-4, warmup_steps=100, heard=0.4, speech=0.35
     ),
     # Replies that are drawn and judged by rule.
     "rewards": StageSettings(

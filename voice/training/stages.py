@@ -37,6 +37,8 @@ from voice.training.trainer import LossFunction, Trainer
 
 EARS = {"sounds": None, "pieces": "sounds", "words": "pieces", "spelling": "words"}
 """Stages of the encoder alone, in order → the one that each goes on from."""
+LAST_EAR = list(EARS)[-1]
+"""The one that the projector goes on from."""
 
 FITTED_BATCHES = 16
 """Of speech, on which the projector's beginning is fitted."""
@@ -66,7 +68,7 @@ def train_stage(
     else:
         module = omni = Omni(hearing, language)
         if name == "projector":
-            hearing.load_state_dict(stage_weights(directory / "spelling.pt"))
+            hearing.load_state_dict(stage_weights(directory / f"{LAST_EAR}.pt"))
             language.load_state_dict(stage_weights(directory / "language.pt"))
             language.requires_grad_(False)
         else:
