@@ -158,16 +158,16 @@ class SpeechBatches(Batches):
         batch: int,
         seed: int,
         draw: Callable[[random.Random], str] = random_utterance,
-        flite: bool = False,
+        engines: bool = False,
     ) -> None:
-        """``draw``: what is said. ``flite``: now and then by its voices, which have no labels."""
+        """``draw``: what is said. ``engines``: whether others than espeak-ng speak too."""
         super().__init__(batch, seed)
         self._maker = SequenceMaker(tokenizer)
         self._draw = draw
-        self._flite = flite
+        self._engines = engines
 
     def _start(self, rng: random.Random) -> None:
-        self._recorder = Recorder(self._maker, rng, flite=self._flite)
+        self._recorder = Recorder(self._maker, rng, engines=self._engines)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list = []
@@ -214,7 +214,7 @@ class SequenceBatches(Batches):
 
     def _start(self, rng: random.Random) -> None:
         if self._shares[Kind.READ] < 1:
-            self._recorder = Recorder(self._speaking, rng, flite=True)
+            self._recorder = Recorder(self._speaking, rng, engines=True)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list[Example] = []

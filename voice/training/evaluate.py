@@ -114,7 +114,7 @@ def evaluate(
         assistant: who is asked.
         questions: the number of turns after which no new conversation starts.
         seed: of questions and voices.
-        voice: ``espeak`` for held-out variants and accent, or one of ``held_out.ENGINE_VOICES``.
+        voice: ``espeak`` for held-out variants and accent, or one of ``engines.HELDOUT_VOICES``.
         snr_db: signal-to-noise ratio of the recordings; None for no noise.
     """
     rng = random.Random(f"evaluate-{seed}")

@@ -16,6 +16,7 @@ from streaming.config import EncoderConfig
 from streaming.conformer import count_steps
 from streaming.features import log_mel, normalize
 from voice.training.augment import Augmenter
+from voice.training.engines import speak_with_engine, speaking_voices
 from voice.training.pieces import place_pieces
 from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
 from voice.training.sequences import IGNORED, SequenceMaker
@@ -29,14 +30,12 @@ from voice.training.speech import (
     LABEL_HOP_SAMPLES,
     SpeechMaker,
     Utterance,
-    has_flite,
     sample_speaker,
-    speak_with_flite,
 )
 
 ENCODER_CONFIG = EncoderConfig.from_dict(SOUND_CONFIG)
-FLITE_SHARE = 0.08
-"""Of the utterances from the stage spelling on, where flite is installed: its own voices."""
+ENGINES_SHARE = 0.2
+"""Of the utterances from the stage words on, where other engines are installed: their voices."""
 WORTH_A_GROUP = 0.85
 """Part of a batch's cost, padding included, below which it is encoded in two groups."""
 MAX_SAMPLES = 12 * 16_000
@@ -118,16 +117,16 @@ def similar_lengths(lengths: Tensor) -> list[Tensor]:
 class Recorder:
     """Speech as the encoder gets it: spoken, recorded, turned into normalised features."""
 
-    def __init__(self, maker: SequenceMaker, rng: random.Random, flite: bool) -> None:
+    def __init__(self, maker: SequenceMaker, rng: random.Random, engines: bool) -> None:
         self._maker = maker
-        self._flite = flite and has_flite()
+        self._engines = engines and bool(speaking_voices())
         self._speech = SpeechMaker()
         self._augment = Augmenter(rng)
 
     def record(self, text: str, rng: random.Random, times: int = 1) -> list[Recording]:
         """``times`` recordings of one utterance."""
-        if self._flite and rng.random() < FLITE_SHARE:
-            utterance = speak_with_flite(text, rng)
+        if self._engines and rng.random() < ENGINES_SHARE:
+            utterance = speak_with_engine(text, rng)
         else:
             utterance = self._speech.speak(text, sample_speaker(rng))
         made = []
@@ -153,14 +152,17 @@ class Recorder:
 
 
 def random_utterance(rng: random.Random) -> str:
-    """Something a user may say: a sentence, a question to the assistant, or nonsense.
+    """Something a user may say: a sentence, a question to the assistant; or words, or nonsense.
 
-    Nonsense keeps the ear from learning the lexicon instead of the sounds.
+    Nonsense keeps the ear from learning the lexicon instead of the sounds; words drawn evenly keep
+    it from forgetting those that are seldom said.
     """
     kind = rng.random()
     if kind < 0.08:
         return sample_nonsense(rng, 2, 8)
-    if kind < 0.55:
+    if kind < 0.2:
+        return sample_word_salad(rng, 2, 7)
+    if kind < 0.58:
         return training_sentences(rng)
     return rng.choice(sample_conversation(rng, "train").turns).user
 

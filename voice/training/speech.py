@@ -8,12 +8,9 @@ they come from espeak's own events.
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 
 import espeakng_loader
@@ -39,7 +36,7 @@ ACCENTS = (
     "en-us-nyc",
 )
 HELDOUT_ACCENT = "en-gb-scotland"
-"""Never trained on; neither are flite's ``awb`` and festival's ``cmu_us_slt_arctic_hts``."""
+"""Never trained on; neither are `engines.HELDOUT_VOICES`."""
 
 VARIANTS = tuple(
     """Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario
@@ -110,29 +107,6 @@ def sample_speaker(rng: random.Random, heldout: bool = False) -> SpeakerSettings
         pitch_range=50 if natural else rng.randint(15, 90),
         formant_shift=1.0 if natural else rng.uniform(0.86, 1.18),
     )
-
-
-FLITE_VOICES = ("kal16", "rms")
-"""flite's voices for training, used where flite is installed; it reports no phonemes here."""
-
-
-def has_flite() -> bool:
-    """Whether the program flite is on the path (Debian package ``flite``)."""
-    return shutil.which("flite") is not None
-
-
-def speak_with_flite(text: str, rng: random.Random) -> Utterance:
-    """Speaks ``text`` with a random voice of flite, without labels."""
-    stretch = rng.uniform(0.85, 1.2)
-    command = ["flite", "-voice", rng.choice(FLITE_VOICES), "-t", text, "-o", "/dev/stdout"]
-    command += ["--setf", f"duration_stretch={stretch:.2f}"]
-    wav = subprocess.run(command, check=True, capture_output=True).stdout
-    # flite cannot seek in a pipe, so the sizes in its header are not to be trusted.
-    pcm = np.frombuffer(wav[44 : len(wav) - len(wav) % 2], np.int16).astype(np.float32) / 32768
-    samples = resample_poly(pcm, 100, rng.randint(90, 115)).astype(np.float32)
-    letters = [0, *accumulate(len(word) for word in text.split())]
-    starts = np.asarray(letters[:-1]) * len(samples) // letters[-1]
-    return Utterance(text, samples, np.zeros(0, np.int16), starts)
 
 
 class SpeechMaker:

@@ -99,9 +99,10 @@ def train_stage(
             settings.speech,
         )
     else:
-        knows_sounds = name in ("spelling", "projector")
-        draw = random_words if knows_sounds else random_utterance
-        data = SpeechBatches(tokenizer, settings.batch, seed, draw, flite=knows_sounds)
+        draw = random_words if name in ("spelling", "projector") else random_utterance
+        # What the first two learn from, other engines don't tell.
+        engines = name not in ("sounds", "pieces")
+        data = SpeechBatches(tokenizer, settings.batch, seed, draw, engines)
     # Every replica has data of its own, and a stage that goes on does not see the old ones again.
     data.reseed(rank(), trainer.step)
     batches = load_batches(data, settings.workers)

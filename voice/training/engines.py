@@ -1,0 +1,134 @@
+"""Other speech engines than espeak-ng, asked where their programs are installed.
+
+espeak's voices are rules; these were made from recordings of people, whom an encoder that hears
+espeak alone does not understand. Debian packages: ``flite``, ``festival`` with ``festvox-*``; from
+non-free ``rhvoice``, ``rhvoice-english`` (LGPL-2.1+) and ``libttspico-utils`` (whose voices come
+without their sources). They report no phonemes here.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from voice.audio_file import read_audio
+from voice.training.speech import Utterance
+
+SLOWEST, FASTEST = 0.85, 1.2
+LOWEST, HIGHEST = 0.87, 1.11
+"""Resampling: formants and pitch move together, as with a longer or a shorter vocal tract."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineVoice:
+    """A voice of an engine, and how to ask for it.
+
+    Attributes:
+        command: the program and its arguments. ``{text}``, ``{text_file}`` and ``{file}`` stand for
+            what is to be said and for where the sound goes, ``{rate}`` and ``{slowness}`` for the
+            speed and its inverse.
+        share: how often it is drawn; those that take long to start are drawn less.
+    """
+
+    command: tuple[str, ...]
+    share: float = 1.0
+
+    def is_installed(self) -> bool:
+        """Whether its program is on the path; the voice itself shows when it is asked."""
+        return shutil.which(self.command[0]) is not None
+
+    def speak(self, text: str, rate: float = 1.0) -> np.ndarray:
+        """Speaks plain words: float32 mono, 16 kHz.
+
+        Raises:
+            RuntimeError: if the engine fails, with what it said.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file, text_file = Path(folder, "speech.wav"), Path(folder, "text")
+            text_file.write_text(text)
+            places = {"text": text, "file": file, "text_file": text_file}
+            command = [
+                part.format(rate=round(100 * rate), slowness=round(1 / rate, 2), **places)
+                for part in self.command
+            ]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode or not file.exists():
+                raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+            return read_audio(file).samples
+
+
+def _flite(voice: str) -> tuple[str, ...]:
+    slow = ("--setf", "duration_stretch={slowness}")
+    return ("flite", "-voice", voice, *slow, "-t", "{text}", "-o", "{file}")
+
+
+def _festival(voice: str) -> tuple[str, ...]:
+    slow = "(Parameter.set 'Duration_Stretch {slowness})"
+    choose = f"(begin (voice_{voice}) {slow})"
+    return ("text2wave", "-eval", choose, "-o", "{file}", "{text_file}")
+
+
+def _rhvoice(voice: str) -> tuple[str, ...]:
+    return ("RHVoice-test", "-p", voice, "-r", "{rate}", "-i", "{text_file}", "-o", "{file}")
+
+
+def _pico(language: str) -> tuple[str, ...]:
+    said = "<speed level='{rate}'>{text}</speed>"
+    return ("pico2wave", "-l", language, "-w", "{file}", said)
+
+
+VOICES = {
+    "flite kal16": EngineVoice(_flite("kal16")),
+    "flite rms": EngineVoice(_flite("rms")),
+    "festival ked": EngineVoice(_festival("ked_diphone"), share=0.3),
+    "rhvoice bdl": EngineVoice(_rhvoice("bdl")),
+    "rhvoice clb": EngineVoice(_rhvoice("clb")),
+    "pico en-US": EngineVoice(_pico("en-US"), share=1.5),
+    "pico en-GB": EngineVoice(_pico("en-GB"), share=1.5),
+}
+"""Voices that are trained on.
+
+RHVoice's ``slt`` and ``alan`` are the speakers of held-out voices; its ``lyubov`` and
+``evgeniy-eng`` may not be built on (CC BY-NC-ND).
+"""
+
+HELDOUT_VOICES = {
+    "flite awb": EngineVoice(_flite("awb")),
+    "festival slt hts": EngineVoice(_festival("cmu_us_slt_arctic_hts")),
+}
+"""Voices that are never trained on, as espeak's accent `speech.HELDOUT_ACCENT` is."""
+
+
+@cache
+def speaking_voices() -> dict[str, EngineVoice]:
+    """Those of `VOICES` that speak on this machine; each is asked for a word once."""
+    found = {}
+    for name, voice in VOICES.items():
+        if voice.is_installed():
+            try:
+                voice.speak("hello")
+            except RuntimeError:
+                continue  # an engine without this voice
+            found[name] = voice
+    return found
+
+
+def speak_with_engine(text: str, rng: random.Random) -> Utterance:
+    """Speaks ``text`` with a random voice of `speaking_voices`, without labels."""
+    voices = list(speaking_voices().values())
+    voice = rng.choices(voices, [voice.share for voice in voices])[0]
+    samples = voice.speak(text, rng.uniform(SLOWEST, FASTEST))
+    up, down = 100, round(100 * rng.uniform(LOWEST, HIGHEST))
+    samples = resample_poly(samples, up, down).astype(np.float32)
+    letters = [0, *accumulate(len(word) for word in text.split())]
+    starts = np.asarray(letters[:-1]) * len(samples) // letters[-1]
+    return Utterance(text, samples, np.zeros(0, np.int16), starts)
