@@ -1,11 +1,13 @@
-"""What happens to speech between mouth and model: rooms, microphones, noise, gain, clipping."""
+"""What happens to speech between mouth and model: rooms, microphones, noise, gain, codecs."""
 
 from __future__ import annotations
 
 import random
 from collections import deque
 
+import av
 import numpy as np
+from scipy.signal import resample_poly
 
 SAMPLE_RATE_HZ = 16_000
 CLEAN_SHARE = 0.4
@@ -19,6 +21,32 @@ def in_noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
     noise = np.fft.irfft(np.fft.rfft(white) / np.sqrt(bins), len(samples))
     scale = np.sqrt(np.mean(samples**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
     return np.clip(samples + scale * noise, -1, 1).astype(np.float32)
+
+
+OPUS_RATES = (6_000, 8_000, 12_000, 16_000, 24_000)
+"""Bits a second; browsers send speech at 24,000 or more, and less when the network is poor."""
+_OPUS_FRAME = 320
+_OPUS_DELAY = 104  # samples at 16 kHz that the codec adds: 312 at its own 48 kHz
+
+
+def through_opus(samples: np.ndarray, bit_rate: int) -> np.ndarray:
+    """What is left of 16 kHz speech after WebRTC's codec (RFC 6716), float32 of the same length."""
+    encoder = av.AudioCodecContext.create("libopus", "w")
+    encoder.sample_rate, encoder.format, encoder.layout = SAMPLE_RATE_HZ, "s16", "mono"
+    encoder.bit_rate = bit_rate
+    encoder.options = {"application": "voip", "compression_level": "2"}
+    decoder = av.AudioCodecContext.create("opus", "r")
+    decoder.sample_rate, decoder.layout = 48_000, "mono"
+    missing = -len(samples) % _OPUS_FRAME + _OPUS_FRAME  # the delay pushes the end out
+    pcm = (np.pad(samples, (0, missing)).clip(-1, 1) * 32767).astype(np.int16)
+    decoded = []
+    for start in range(0, len(pcm), _OPUS_FRAME):
+        frame = av.AudioFrame.from_ndarray(pcm[None, start : start + _OPUS_FRAME], "s16", "mono")
+        frame.sample_rate = SAMPLE_RATE_HZ
+        for packet in encoder.encode(frame):
+            decoded += [each.to_ndarray()[0] for each in decoder.decode(packet)]
+    heard = resample_poly(np.concatenate(decoded), 1, 3)
+    return heard[_OPUS_DELAY:][: len(samples)].astype(np.float32)
 
 
 class Augmenter:
@@ -59,6 +87,8 @@ class Augmenter:
         if rng.random() < 0.05 * strength:  # an overdriven microphone
             limit = np.abs(padded).max() * rng.uniform(0.2, 0.6)
             padded = np.clip(padded, -limit, limit)
+        if rng.random() < 0.2 * strength:
+            padded = through_opus(padded, rng.choice(OPUS_RATES))
         return np.clip(padded, -1, 1).astype(np.float32), lead
 
     def _filter(self, samples: np.ndarray) -> np.ndarray:
@@ -100,6 +130,9 @@ class Augmenter:
             for _ in range(rng.randint(2, 5)):
                 noise += np.roll(np.resize(rng.choice(self._voices), count), rng.randrange(count))
             snr_db = rng.uniform(6, 30)
+        elif rng.random() < 0.12:
+            noise = self._music(count)
+            snr_db = rng.uniform(6, 30)
         else:
             spectrum = np.fft.rfft(self._numpy.standard_normal(count))
             hz = np.maximum(np.fft.rfftfreq(count, 1 / SAMPLE_RATE_HZ), 40)
@@ -115,3 +148,19 @@ class Augmenter:
             snr_db = rng.choice((rng.uniform(3, 20), rng.uniform(15, 45)))
         noise = noise / (np.sqrt(np.mean(noise**2)) + 1e-9)
         return (noise * speech_level * 10 ** (-snr_db / 20)).astype(np.float32)
+
+    def _music(self, count: int) -> np.ndarray:
+        """Chords of plucked or held notes, in equal temperament, one after the other."""
+        rng = self._rng
+        music = np.zeros(count)
+        root, beat = rng.uniform(80, 300), int(rng.uniform(0.2, 0.9) * SAMPLE_RATE_HZ)
+        decay_s, brightness = rng.choice((0.2, 0.6, 3.0)), rng.uniform(0.4, 0.8)
+        for start in range(0, count, beat):
+            times = np.arange(min(2 * beat, count - start)) / SAMPLE_RATE_HZ
+            envelope = np.minimum(times / 0.01, 1) * np.exp(-times / decay_s)
+            for semitones in rng.sample((0, 2, 3, 4, 5, 7, 9, 11, 12), 3):
+                note = root * 2 ** (semitones / 12)
+                for harmonic in range(1, 6):
+                    tone = np.sin(2 * np.pi * harmonic * note * times)
+                    music[start : start + len(times)] += envelope * brightness**harmonic * tone
+        return music

@@ -18,6 +18,7 @@ from voice.training.skills import (
     Turn,
     is_right,
     sample_conversation,
+    sample_digits,
     sample_drill,
     sample_instructions,
     sample_nonsense,
@@ -32,6 +33,8 @@ from voice.training.skills import (
 TRANSCRIBE = "Transcribe the audio clip into text. Return only the transcription."
 SPELL_WORDS = "Spell every word."
 """Asks for the letters of several words at once: spelling is learnt from many examples."""
+WRITE_DIGITS = "Write it in digits."
+"""Asks for the arguments of calls, several at once and without the calls around them."""
 IGNORED = -100
 
 
@@ -141,6 +144,7 @@ class Shares:
         transcription: sequences that ask for a transcription.
         copying: those that ask for a transcription of nonsense, which nobody can guess.
         spelling: those that ask for the letters of a few words.
+        digits: those that ask for sums and spans of time in digits.
         drill: those that practise one skill of facts, sums or copying, mostly typed.
         unfinished: conversations whose last turn stops too early.
         short: turns of few words that are over.
@@ -151,20 +155,22 @@ class Shares:
 
     transcription: float = 0.17
     copying: float = 0.1
-    spelling: float = 0.08
-    drill: float = 0.09
-    unfinished: float = 0.05
+    spelling: float = 0.07
+    digits: float = 0.1
+    drill: float = 0.08
+    unfinished: float = 0.07
     short: float = 0.03
-    tools: float = 0.34
+    tools: float = 0.28
     instructed: float = 0.15
     typed_turns: float = 0.1
 
 
 SPOKEN_SHARES = Shares(
-    transcription=0.2,
+    transcription=0.18,
     copying=0.05,
     spelling=0.08,
-    drill=0.1,
+    digits=0.05,
+    drill=0.08,
     unfinished=0.06,
     short=0.04,
     tools=0.14,
@@ -184,6 +190,7 @@ class SequenceMaker:
             "transcription": shares.transcription,
             "copying": shares.copying,
             "spelling": shares.spelling,
+            "digits": shares.digits,
             "drill": shares.drill,
             "unfinished": shares.unfinished,
             "short": shares.short,
@@ -201,6 +208,7 @@ class SequenceMaker:
         self._newline = self._encode("\n")
         self._transcribe = self._encode(TRANSCRIBE)
         self._spell_words = self._encode(SPELL_WORDS)
+        self._write_digits = self._encode(WRITE_DIGITS)
 
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False)
@@ -230,6 +238,11 @@ class SequenceMaker:
                 letters = " ".join(map(spelled, text.split()))
                 spoken = rng.random() < 0.5
                 self._add_turn(sequence, text, self._spell_words, Wanted(letters), spoken)
+            case "digits":
+                text, written = sample_digits(rng)
+                spoken = rng.random() < 0.7
+                answer = Wanted(written, exact=True)
+                self._add_turn(sequence, text, self._write_digits, answer, spoken)
             case "drill":
                 self.add_conversation(sequence, sample_drill(rng), rng, DRILL_TYPED_SHARE)
             case "unfinished":

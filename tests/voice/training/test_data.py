@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from voice.training.augment import Augmenter, in_noise
+from voice.training.augment import OPUS_RATES, Augmenter, in_noise, through_opus
 from voice.training.data import (
     POSITIONS_PER_SEQUENCE,
     Batches,
@@ -99,6 +99,17 @@ def test_augmented_speech_stays_in_range(strength):
         assert np.isfinite(recorded).all()
         assert np.abs(recorded).max() <= 1
         assert len(recorded) >= lead + len(speech)
+
+
+@pytest.mark.parametrize("bit_rate", OPUS_RATES)
+def test_speech_through_opus_keeps_its_length_and_place(bit_rate):
+    times = np.arange(8_123) / 16_000
+    syllables = (np.sin(2 * np.pi * 3 * times) > 0) * np.sin(2 * np.pi * 220 * times) / 3
+    heard = through_opus(syllables.astype(np.float32), bit_rate)
+    assert heard.dtype == np.float32
+    assert len(heard) == len(syllables)
+    assert np.corrcoef(heard, syllables)[0, 1] > 0.9
+    assert np.abs(heard - syllables).max() > 1e-3  # a codec leaves its mark
 
 
 def test_collated_speech_is_padded_and_marked():

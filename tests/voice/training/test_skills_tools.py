@@ -11,13 +11,16 @@ from voice.training.sequences import Sequence, SequenceMaker, call_text
 from voice.training.skills import (
     Conversation,
     cut_short,
+    sample_digits,
     sample_instructions,
     sample_short,
     sample_tool_conversation,
     sample_unfinished,
     tools,
 )
+from voice.training.skills.digits import OPERATORS, SPANS
 from voice.training.skills.grammar import expand, matcher
+from voice.training.skills.numbers import numbers_in
 from voice.training.skills.turns import Function, Turn
 from voice.training.skills.unfinished import is_unfinished
 from voice.training.template import builtin_template
@@ -185,3 +188,21 @@ def test_unfinished_turn_is_answered_by_nothing():
         assert last.skill == "unfinished"
         assert not last.reply
         assert all(turn.reply for turn in before)
+
+
+def test_digits_are_what_was_said():
+    rng = random.Random(5)
+    for _ in range(300):
+        said, written = sample_digits(rng)
+        parts = said.split(" and ")
+        lines = written.split("\n")
+        assert len(parts) == len(lines)
+        for part, line in zip(parts, lines, strict=True):
+            operator = next((o for o in OPERATORS if o in part), None)
+            if operator:
+                a, b = map(numbers_in, part.split(operator))
+                assert line == f"{a[0]} {OPERATORS[operator]} {b[0]}"
+            elif "shot" in part:
+                assert [int(line)] == numbers_in(part)
+            else:
+                assert int(line) == dict(SPANS)[part]

@@ -13,6 +13,7 @@ from voice.training.skills.conversations import (
     sample_tool_conversation,
     sample_turn,
 )
+from voice.training.skills.digits import sample_digits
 from voice.training.skills.instructions import sample_instructions
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import sample_word_salad, training_sentences
@@ -30,6 +31,7 @@ __all__ = [
     "cut_short",
     "is_right",
     "sample_conversation",
+    "sample_digits",
     "sample_drill",
     "sample_instructions",
     "sample_memory",

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from voice.training.skills.arithmetic import sample_add, sample_multiply, sample_subtract
+from voice.training.skills.digits import OPERATORS, SPANS, sample_sum, shots_of_coffee
 from voice.training.skills.knowledge import DAYS, MONTHS
 from voice.training.skills.lexicon import lexicon
 from voice.training.skills.numbers import number_words, numbers_in
@@ -174,7 +175,6 @@ _ROOMS = (
 )  # fmt: skip
 _CONDITIONS = ("sunny", "cloudy", "rainy", "windy", "foggy", "snowy", "clear", "stormy", "dry")
 _ZONES = ("UTC", "CET", "CEST", "EST", "EDT", "PST", "GMT", "BST", "JST")
-_OPERATORS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/"}
 _CITY_PARAMETERS = ("city", "city", "location")
 
 
@@ -203,18 +203,8 @@ def _date(rng: random.Random, split: Split, function: Function) -> _Question:
     return _Question(DATE.sample(rng, split), {}, results, f"Today is {date}.")
 
 
-_MINUTES = (*range(1, 21), 25, 30, 40, 45, 50)
-_SPANS = (
-    *((f"{number_words(n)} minute{'s' * (n > 1)}", 60 * n) for n in _MINUTES),
-    *((f"{number_words(n)} seconds", n) for n in (*range(2, 21), 30, 40, 45, 50, 60, 90)),
-    *((f"{number_words(n)} hour{'s' * (n > 1)}", 3600 * n) for n in range(1, 6)),
-    ("half an hour", 1800), ("an hour", 3600), ("a minute", 60), ("half a minute", 30),
-)  # fmt: skip
-"""How long, as said, and in seconds."""
-
-
 def _timer(rng: random.Random, split: Split, function: Function) -> _Question:
-    span, seconds = rng.choice(_SPANS)
+    span, seconds = rng.choice(SPANS)
     user = TIMER.sample(rng, split, {"span": span})
     told = f"The timer is set: {seconds} seconds from now."
     return _Question(user, {"seconds": str(seconds)}, (told, *_DONE), "The timer is set.")
@@ -225,11 +215,8 @@ _DONE = ("ok", "done", json.dumps({"status": "ok"}), json.dumps({"success": True
 
 def _calculate(rng: random.Random, split: Split, function: Function) -> _Question:
     if rng.random() < 0.6:
-        most = rng.choice((20, 100, 999))
-        words, sign = rng.choice(tuple(_OPERATORS.items()))
-        a, b = rng.randint(1, most), rng.randint(1, most)
-        if sign == "/":
-            a = b * rng.randint(1, max(1, 999 // b))
+        a, words, b = sample_sum(rng)
+        sign = OPERATORS[words]
         said = {"a": number_words(a), "b": number_words(b), "op": words}
         user = CALCULATE.sample(rng, split, said)
     else:
@@ -259,8 +246,7 @@ def _coffee(rng: random.Random, split: Split, function: Function) -> _Question:
         "roast": rng.choice(("light", "medium", "dark")),
         "milk": rng.choice(("whole", "oat", "soy", "almond", "no")),
     }
-    said = f"{number_words(shots)} shot{'s' * (shots > 1)}"
-    user = COFFEE.sample(rng, split, {**order, "shots": said})
+    user = COFFEE.sample(rng, split, {**order, "shots": shots_of_coffee(shots)})
     reply = f"Your {order['size']} coffee is ordered."
     return _Question(user, {**order, "shots": str(shots)}, _DONE, reply)
 
