@@ -23,9 +23,11 @@ from scipy.signal import resample_poly
 from voice.audio_file import read_audio
 from voice.training.speech import Utterance
 
-SLOWEST, FASTEST = 0.85, 1.2
-LOWEST, HIGHEST = 0.87, 1.11
-"""Resampling: formants and pitch move together, as with a longer or a shorter vocal tract."""
+RATES = 0.85, 1.2
+PITCHES = 0.8, 1.25
+"""Of those engines that can change it."""
+SHIFTS = 0.82, 1.17
+"""Of formants and pitch together, by resampling: a longer or a shorter vocal tract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class EngineVoice:
 
     Attributes:
         command: the program and its arguments. ``{text}``, ``{text_file}`` and ``{file}`` stand for
-            what is to be said and for where the sound goes, ``{rate}`` and ``{slowness}`` for the
-            speed and its inverse.
+            what is to be said and for where the sound goes, ``{rate}`` and ``{pitch}`` for percents
+            of the voice's own, ``{slowness}`` for the inverse of the rate.
         share: how often it is drawn; those that take long to start are drawn less.
     """
 
@@ -46,7 +48,7 @@ class EngineVoice:
         """Whether its program is on the path; the voice itself shows when it is asked."""
         return shutil.which(self.command[0]) is not None
 
-    def speak(self, text: str, rate: float = 1.0) -> np.ndarray:
+    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> np.ndarray:
         """Speaks plain words: float32 mono, 16 kHz.
 
         Raises:
@@ -55,11 +57,10 @@ class EngineVoice:
         with tempfile.TemporaryDirectory() as folder:
             file, text_file = Path(folder, "speech.wav"), Path(folder, "text")
             text_file.write_text(text)
-            places = {"text": text, "file": file, "text_file": text_file}
-            command = [
-                part.format(rate=round(100 * rate), slowness=round(1 / rate, 2), **places)
-                for part in self.command
-            ]
+            places: dict[str, object] = {"text": text, "file": file, "text_file": text_file}
+            places |= {"rate": round(100 * rate), "pitch": round(100 * pitch)}
+            places["slowness"] = round(1 / rate, 2)
+            command = [part.format_map(places) for part in self.command]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode or not file.exists():
                 raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
@@ -78,11 +79,12 @@ def _festival(voice: str) -> tuple[str, ...]:
 
 
 def _rhvoice(voice: str) -> tuple[str, ...]:
-    return ("RHVoice-test", "-p", voice, "-r", "{rate}", "-i", "{text_file}", "-o", "{file}")
+    changed = ("-r", "{rate}", "-t", "{pitch}")
+    return ("RHVoice-test", "-p", voice, *changed, "-i", "{text_file}", "-o", "{file}")
 
 
 def _pico(language: str) -> tuple[str, ...]:
-    said = "<speed level='{rate}'>{text}</speed>"
+    said = "<speed level='{rate}'><pitch level='{pitch}'>{text}</pitch></speed>"
     return ("pico2wave", "-l", language, "-w", "{file}", said)
 
 
@@ -126,9 +128,9 @@ def speak_with_engine(text: str, rng: random.Random) -> Utterance:
     """Speaks ``text`` with a random voice of `speaking_voices`, without labels."""
     voices = list(speaking_voices().values())
     voice = rng.choices(voices, [voice.share for voice in voices])[0]
-    samples = voice.speak(text, rng.uniform(SLOWEST, FASTEST))
-    up, down = 100, round(100 * rng.uniform(LOWEST, HIGHEST))
-    samples = resample_poly(samples, up, down).astype(np.float32)
+    samples = voice.speak(text, rng.uniform(*RATES), rng.uniform(*PITCHES))
+    # Shorter in time is higher: the rate was chosen at random anyway.
+    samples = resample_poly(samples, 100, round(100 * rng.uniform(*SHIFTS))).astype(np.float32)
     letters = [0, *accumulate(len(word) for word in text.split())]
     starts = np.asarray(letters[:-1]) * len(samples) // letters[-1]
     return Utterance(text, samples, np.zeros(0, np.int16), starts)

@@ -34,7 +34,7 @@ from voice.training.speech import (
 )
 
 ENCODER_CONFIG = EncoderConfig.from_dict(SOUND_CONFIG)
-ENGINES_SHARE = 0.2
+ENGINES_SHARE = 0.3
 """Of the utterances from the stage words on, where other engines are installed: their voices."""
 WORTH_A_GROUP = 0.85
 """Part of a batch's cost, padding included, below which it is encoded in two groups."""
