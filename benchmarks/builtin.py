@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,55 +20,21 @@ import torch
 from benchmarks.report import machine, machine_line
 from streaming.turn_settings import TurnSettings
 from voice import load
-from voice.training import evaluate, held_out
-from voice.training.evaluate import Report, TurnEnds
+from voice.training.evaluate import MEMORY_TURNS, Report, TurnEnds
 from voice.training.speech import HELDOUT_ACCENT
+from voice.training.suite import Job, jobs
 
 PAGE = Path(__file__).parents[1] / "docs" / "builtin-model.md"
 BEGIN, END = "<!-- figures: python -m benchmarks.builtin --write -->", "<!-- end of figures -->"
+SEEDS = 0, 1
 GOAL = 0.85
 """Right answers, in unseen phrasings and unseen espeak variants."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One thing to measure.
-
-    Attributes:
-        what: ``questions``, ``memory``, ``functions`` or ``turn ends``. count: how many of them.
-        voice, snr_db: who asks, in how much noise; None for none.
-    """
-
-    what: str
-    count: int
-    voice: str = "espeak"
-    snr_db: float | None = None
-    seed: int = 0
-
-
-def jobs(questions: int) -> list[Job]:
-    """Everything that is measured, the longest first."""
-    fifth = max(1, questions // 5)
-    asked = [Job("questions", questions, seed=seed) for seed in (0, 1)]
-    asked += [Job("questions", fifth, voice) for voice in held_out.installed_engines()]
-    asked += [Job("questions", fifth, snr_db=snr_db) for snr_db in evaluate.SNRS_DB]
-    memory = Job("memory", max(1, fifth // 4))
-    return [*asked, memory, Job("functions", fifth), Job("turn ends", 2 * fifth)]
 
 
 def measure(job: Job, model: str) -> Report | TurnEnds:
     """Does one job, in a process of its own."""
     torch.set_num_threads(1)
-    assistant = load(model)
-    match job.what:
-        case "questions":
-            return evaluate.evaluate(assistant, job.count, job.seed, job.voice, job.snr_db)
-        case "memory":
-            return evaluate.evaluate_memory(assistant, job.count, job.seed)
-        case "functions":
-            return evaluate.evaluate_tools(assistant, job.count, job.seed)
-        case _:
-            return evaluate.evaluate_turn_ends(assistant, job.count, job.seed)
+    return job.measure(load(model))
 
 
 def page(found: dict[Job, Report | TurnEnds]) -> str:
@@ -98,7 +63,7 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
             _table(("asked by", "questions", "right", "words of its transcripts wrong"), lines),
             f"Goal: {GOAL:.0%} of the first two lines right: **{verdict}**. Per skill, both:",
             _table(("skill", "questions", "right"), _skills(together)),
-            f"A name, asked for in the {evaluate.MEMORY_TURNS}th turn: {memory.accuracy:.0%} of "
+            f"A name, asked for in the {MEMORY_TURNS}th turn: {memory.accuracy:.0%} of "
             f"{len(memory.results)} conversations (goal 90%).",
             "With functions at hand: right is the call with all its arguments, and the reply to its"
             " result. The other questions need none, or one that is not there.",
@@ -143,7 +108,7 @@ def main(arguments: Sequence[str] | None = None, where: Path = PAGE) -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--write", action="store_true", help="keep the figures in docs")
     options = parser.parse_args(arguments)
-    planned = jobs(options.questions)
+    planned = jobs(options.questions, SEEDS)
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
         results = pool.map(partial(measure, model=options.model), planned)
         text = page(dict(zip(planned, results, strict=True)))

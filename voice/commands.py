@@ -172,7 +172,7 @@ def transcribe(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     """`parley train`: trains, assembles or evaluates."""
     try:
-        from voice.training import assemble, evaluate, held_out, plot, recipe, run
+        from voice.training import assemble, evaluate, plot, recipe, run, suite
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in ("espeakng_loader", "scipy"):
@@ -182,21 +182,15 @@ def train(options: argparse.Namespace) -> None:
         ) from error
 
     if options.evaluate:
-        console = Console()
+        console, noisy = Console(), evaluate.Report()
         assistant = load_assistant(options)
-        evaluate.evaluate(assistant, options.questions, options.seed).print(console)
-        for voice in held_out.installed_engines():
-            report = evaluate.evaluate(assistant, options.questions // 5, options.seed, voice)
-            report.print(console)
-        fifth = max(1, options.questions // 5)
-        noisy = evaluate.Report()
-        for snr_db in evaluate.SNRS_DB:
-            asked = evaluate.evaluate(assistant, fifth, options.seed, snr_db=snr_db)
-            noisy.results += asked.results
+        for job in suite.jobs(options.questions, [options.seed]):
+            report = job.measure(assistant)
+            if job.snr_db is not None and isinstance(report, evaluate.Report):
+                noisy.results += report.results  # one table for all levels
+            else:
+                report.print(console)
         noisy.print(console)
-        evaluate.evaluate_memory(assistant, max(1, fifth // 4), options.seed).print(console)
-        evaluate.evaluate_tools(assistant, fifth, options.seed).print(console)
-        evaluate.evaluate_turn_ends(assistant, 2 * fifth, options.seed).print(console)
         return
     if options.plot:
         plot.plot_run(options.directory, options.plot)

@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip("espeakng_loader")
 
 from benchmarks import builtin
-from benchmarks.builtin import Job
 from voice.training.evaluate import Report, Result, TurnEnds
+from voice.training.suite import Job
 
 
 def answers(right: int, wrong: int, skill: str = "add") -> Report:
@@ -47,15 +47,3 @@ def test_page_has_every_share_and_the_area():
 def test_goal_is_met_only_if_both_seeds_meet_it(wrong, verdict):
     text = builtin.page(found(answers(20, 0), answers(20 - wrong, wrong)))
     assert f"**{verdict}**" in text
-
-
-def test_every_installed_engine_is_asked(monkeypatch):
-    monkeypatch.setattr(builtin.held_out, "installed_engines", lambda: ["flite awb"])
-    jobs = builtin.jobs(500)
-    assert Job("questions", 100, "flite awb") in jobs
-    assert [job.seed for job in jobs if job.what == "questions" and job.count == 500] == [0, 1]
-
-
-def test_questions_are_asked_in_noise_of_every_level():
-    levels = [job.snr_db for job in builtin.jobs(500) if job.snr_db is not None]
-    assert levels == list(builtin.evaluate.SNRS_DB)

@@ -140,13 +140,14 @@ def sample_drill(rng: random.Random) -> Conversation:
 def sample_tool_conversation(rng: random.Random, split: Split) -> Conversation:
     """Turns with functions at hand: most need one of them, some one that is not offered, some none.
 
-    There are one or two, in training up to four.
+    There are one or two, in training up to four; and there, what is not offered is asked for more.
     """
     functions = sample_functions(rng)
+    missing = 0.12 if split == "heldout" else 0.2
     turns = []
     for _ in range(rng.choice((1, 1, 2) if split == "heldout" else (1, 2, 3, 4))):
         kind = rng.random()
-        turn = sample_missing_tool_turn(rng, split, functions) if kind < 0.12 else None
+        turn = sample_missing_tool_turn(rng, split, functions) if kind < missing else None
         if kind > 0.8:
             # A sum is calculated by the function where there is one.
             sums = ("add", "subtract", "multiply")
