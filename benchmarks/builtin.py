@@ -46,7 +46,7 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
     accent = together.by("voice").get(f"espeak {HELDOUT_ACCENT}", Report())
     lines = []
     for job, report in asked.items():
-        name = f"{job.voice}, another engine"
+        name = f"{job.voice}, an unseen voice of another engine"
         if job.snr_db is not None:
             name = f"espeak-ng, in pink noise at {job.snr_db:g} dB"
         elif job.voice == "espeak":

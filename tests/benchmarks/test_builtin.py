@@ -35,7 +35,7 @@ def found(first: Report, second: Report):
 def test_page_has_every_share_and_the_area():
     text = builtin.page(found(answers(18, 2), answers(17, 3)))
     assert "| espeak-ng, unseen variants and accent (`--seed 0`) | 20 | 90.0% | 0.0% |" in text
-    assert "| flite awb, another engine | 4 | 25.0% | 0.0% |" in text
+    assert "| flite awb, an unseen voice of another engine | 4 | 25.0% | 0.0% |" in text
     assert "| espeak-ng, in pink noise at 5 dB | 4 | 50.0% | 0.0% |" in text
     assert "A name, asked for in the 10th turn: 75% of 4 conversations" in text
     assert "| call get time | 4 | 75.0% |" in text

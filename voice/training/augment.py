@@ -87,7 +87,8 @@ class Augmenter:
         if rng.random() < 0.05 * strength:  # an overdriven microphone
             limit = np.abs(padded).max() * rng.uniform(0.2, 0.6)
             padded = np.clip(padded, -limit, limit)
-        if rng.random() < 0.2 * strength:
+        # Nothing is drawn for clean speech: questions of an evaluation stay what they were.
+        if strength and rng.random() < 0.2 * strength:
             padded = through_opus(padded, rng.choice(OPUS_RATES))
         return np.clip(padded, -1, 1).astype(np.float32), lead
 
