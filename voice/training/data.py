@@ -1,4 +1,4 @@
-"""Batches for every stage, made on the fly by worker processes: nothing is stored or repeated.
+"""Batches for every stage, made on the fly by worker processes: nothing is stored.
 
 B sequences, T positions.
 """

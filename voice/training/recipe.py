@@ -123,6 +123,7 @@ class StageSettings:
         max_positions: longer sequences are left out.
         heard: part of the sequences that are heard; the others are read.
         speech: part of the examples that are utterances for the ear alone.
+        plays: how often a batch is learnt from; speech takes long to make.
     """
 
     steps: int
@@ -134,6 +135,7 @@ class StageSettings:
     max_positions: int = 640
     heard: float = 0.0
     speech: float = 0.0
+    plays: int = 1
 
 
 STAGES = {
@@ -142,16 +144,16 @@ STAGES = {
     # Which word piece begins at every encoder step.
     "pieces": StageSettings(steps=3800, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # The word pieces in their order.
-    "words": StageSettings(steps=6000, batch=24, learning_rate=6e-4, warmup_steps=100),
+    "words": StageSettings(steps=6000, batch=24, learning_rate=6e-4, warmup_steps=100, plays=3),
     # The same of words that are drawn evenly: most are seldom met in sentences.
-    "spelling": StageSettings(steps=5000, batch=24, learning_rate=6e-4, warmup_steps=100),
+    "spelling": StageSettings(steps=5000, batch=24, learning_rate=6e-4, warmup_steps=100, plays=3),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(steps=12_000, batch=16, learning_rate=8e-4, warmup_steps=200),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=400, batch=24, learning_rate=5e-4, warmup_steps=50),
     # The decoder learns to read what the ear, which stays as it is, makes of sound.
     "listening": StageSettings(
-        steps=6000, batch=16, learning_rate=5e-4, warmup_steps=100, heard=0.6
+        steps=6000, batch=16, learning_rate=5e-4, warmup_steps=100, heard=0.6, plays=2
     ),
     # Everything together, from sound to answer.
     "joint": StageSettings(

@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+import random
 from copy import deepcopy
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from voice.training.data import Batches, SequenceBatches, SpeechBatches, load_ba
 from voice.training.modules import Hearing, Language, Omni
 from voice.training.recipe import TOGETHER, StageSettings
 from voice.training.recordings import SpeechBatch, random_utterance, random_words
+from voice.training.replay import replay
 from voice.training.replicas import rank
 from voice.training.rewards import PromptBatches, Rewarded
 from voice.training.trainer import LossFunction, Trainer
@@ -105,7 +107,8 @@ def train_stage(
         data = SpeechBatches(tokenizer, settings.batch, seed, draw, engines)
     # Every replica has data of its own, and a stage that goes on does not see the old ones again.
     data.reseed(rank(), trainer.step)
-    batches = load_batches(data, settings.workers)
+    fresh = load_batches(data, settings.workers)
+    batches = replay(fresh, settings.plays, random.Random(f"{seed}-{rank()}-{trainer.step}"))
     if name == "projector" and trainer.step == 0:
         with torch.no_grad():
             heard = [hearing.known_steps(next(batches).to(device)) for _ in range(FITTED_BATCHES)]
