@@ -13,6 +13,9 @@ SAMPLE_RATE_HZ = 16_000
 CLEAN_SHARE = 0.4
 """Of the recordings: they are but louder or softer."""
 
+SWALLOWED_SHARE = 0.15
+"""Of the recordings that are not clean: their first moments are nearly gone."""
+
 
 def in_noise(samples: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
     """Speech in pink noise, float32; the signal-to-noise ratio is that of the whole clip."""
@@ -88,6 +91,8 @@ class Augmenter:
             limit = np.abs(padded).max() * rng.uniform(0.2, 0.6)
             padded = np.clip(padded, -limit, limit)
         # Nothing is drawn for clean speech: questions of an evaluation stay what they were.
+        if strength and rng.random() < SWALLOWED_SHARE:
+            padded = self._swallow(padded, lead)
         if strength and rng.random() < 0.2 * strength:
             padded = through_opus(padded, rng.choice(OPUS_RATES))
         return np.clip(padded, -1, 1).astype(np.float32), lead
@@ -112,6 +117,17 @@ class Augmenter:
             low, high = rng.uniform(50, 350), rng.uniform(3300, 6500)
             spectrum *= 1 / (1 + (low / np.maximum(hz, 1)) ** 6) / (1 + (hz / high) ** 12)
         return np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
+
+    def _swallow(self, samples: np.ndarray, start: int) -> np.ndarray:
+        """An interruption whose beginning an echo canceller takes for echo."""
+        rng = self._rng
+        length = int(rng.uniform(0.06, 0.4) * SAMPLE_RATE_HZ)
+        places = np.arange(0, length, SAMPLE_RATE_HZ // 25)
+        gain_db = -rng.uniform(10, 35) + self._numpy.uniform(-8, 4, len(places))
+        gain_db = np.append(gain_db, 0.0)  # it comes back over the last 40 ms
+        at = np.arange(len(samples)) - start
+        gain_db = np.interp(at, np.append(places, length), gain_db, left=0.0, right=0.0)
+        return (samples * 10 ** (gain_db / 20)).astype(np.float32)
 
     def _room(self) -> np.ndarray:
         """A room's impulse response: the direct sound, then noise that decays over 0.1 to 0.6 s."""

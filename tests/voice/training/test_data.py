@@ -205,6 +205,17 @@ def test_noise_is_as_loud_as_asked_for(snr_db):
     assert (in_noise(speech, snr_db, seed=1) == in_noise(speech, snr_db, seed=1)).all()
 
 
+def test_canceller_swallows_the_first_moments_of_some_recordings():
+    augment = Augmenter(random.Random(4))
+    speech = (np.sin(np.arange(16_000) / 20) * 0.3).astype(np.float32)
+    swallowed = 0
+    for _ in range(200):
+        recorded, lead = augment(speech)
+        first, rest = recorded[lead : lead + 480], recorded[lead + 8000 : lead + 16_000]
+        swallowed += bool(np.square(first).mean() < np.square(rest).mean() / 10)
+    assert 5 <= swallowed <= 30
+
+
 @pytest.mark.parametrize(("strength", "least", "most"), [(0.0, 200, 200), (1.0, 100, 160)])
 def test_some_recordings_are_but_louder_or_softer(strength, least, most):
     augment = Augmenter(random.Random(3), strength)
