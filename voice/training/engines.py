@@ -12,6 +12,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -45,8 +46,8 @@ class EngineVoice:
     share: float = 1.0
 
     def is_installed(self) -> bool:
-        """Whether its program is on the path; the voice itself shows when it is asked."""
-        return shutil.which(self.command[0]) is not None
+        """Whether program and voice are on this machine; the first time, it is asked for a word."""
+        return _speaks(self)
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> np.ndarray:
         """Speaks plain words: float32 mono, 16 kHz.
@@ -65,6 +66,17 @@ class EngineVoice:
             if done.returncode or not file.exists():
                 raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
             return read_audio(file).samples
+
+
+@cache
+def _speaks(voice: EngineVoice) -> bool:
+    if shutil.which(voice.command[0]) is None:
+        return False
+    try:
+        voice.speak("hello")
+    except RuntimeError:
+        return False  # an engine without this voice
+    return True
 
 
 def _flite(voice: str) -> tuple[str, ...]:
@@ -110,23 +122,14 @@ HELDOUT_VOICES = {
 """Voices that are never trained on, as espeak's accent `speech.HELDOUT_ACCENT` is."""
 
 
-@cache
-def speaking_voices() -> dict[str, EngineVoice]:
-    """Those of `VOICES` that speak on this machine; each is asked for a word once."""
-    found = {}
-    for name, voice in VOICES.items():
-        if voice.is_installed():
-            try:
-                voice.speak("hello")
-            except RuntimeError:
-                continue  # an engine without this voice
-            found[name] = voice
-    return found
+def installed(voices: Mapping[str, EngineVoice]) -> dict[str, EngineVoice]:
+    """Those that speak on this machine."""
+    return {name: voice for name, voice in voices.items() if voice.is_installed()}
 
 
 def speak_with_engine(text: str, rng: random.Random) -> Utterance:
-    """Speaks ``text`` with a random voice of `speaking_voices`, without labels."""
-    voices = list(speaking_voices().values())
+    """Speaks ``text`` with a random one of `VOICES`, as far as installed, without labels."""
+    voices = list(installed(VOICES).values())
     voice = rng.choices(voices, [voice.share for voice in voices])[0]
     samples = voice.speak(text, rng.uniform(*RATES), rng.uniform(*PITCHES))
     # Shorter in time is higher: the rate was chosen at random anyway.

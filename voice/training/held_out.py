@@ -28,11 +28,6 @@ def espeak_speakers(rng: random.Random) -> Iterator[tuple[str, Speak]]:
         yield name, speak
 
 
-def installed_engines() -> list[str]:
-    """Those of ``HELDOUT_VOICES`` whose program is on the path."""
-    return [name for name, voice in HELDOUT_VOICES.items() if voice.is_installed()]
-
-
 def engine_speakers(voice: str) -> Iterator[tuple[str, Speak]]:
     """One of ``HELDOUT_VOICES``, over and over."""
     while True:

@@ -16,7 +16,7 @@ from streaming.config import EncoderConfig
 from streaming.conformer import count_steps
 from streaming.features import log_mel, normalize
 from voice.training.augment import Augmenter
-from voice.training.engines import speak_with_engine, speaking_voices
+from voice.training.engines import VOICES, installed, speak_with_engine
 from voice.training.pieces import place_pieces
 from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
 from voice.training.sequences import IGNORED, SequenceMaker
@@ -119,7 +119,7 @@ class Recorder:
 
     def __init__(self, maker: SequenceMaker, rng: random.Random, engines: bool) -> None:
         self._maker = maker
-        self._engines = engines and bool(speaking_voices())
+        self._engines = engines and bool(installed(VOICES))
         self._speech = SpeechMaker()
         self._augment = Augmenter(rng)
 

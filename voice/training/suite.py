@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voice.assistant import Assistant
+from voice.training.engines import HELDOUT_VOICES, installed
 from voice.training.evaluate import (
     SNRS_DB,
     Report,
@@ -15,7 +16,6 @@ from voice.training.evaluate import (
     evaluate_tools,
     evaluate_turn_ends,
 )
-from voice.training.held_out import installed_engines
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def jobs(questions: int, seeds: Sequence[int]) -> list[Job]:
     """
     fifth, seed = max(1, questions // 5), seeds[0]
     asked = [Job("questions", questions, seed=each) for each in seeds]
-    asked += [Job("questions", fifth, voice, seed=seed) for voice in installed_engines()]
+    asked += [Job("questions", fifth, voice, seed=seed) for voice in installed(HELDOUT_VOICES)]
     asked += [Job("questions", fifth, snr_db=snr_db, seed=seed) for snr_db in SNRS_DB]
     memory = Job("memory", max(1, fifth // 4), seed=seed)
     functions, ends = Job("functions", fifth, seed=seed), Job("turn ends", 2 * fifth, seed=seed)

@@ -10,7 +10,7 @@ from voice.training.suite import Job, jobs
 
 
 def test_every_seed_and_every_installed_engine_is_asked(monkeypatch):
-    monkeypatch.setattr(suite, "installed_engines", lambda: ["flite awb"])
+    monkeypatch.setattr(suite, "installed", lambda voices: {"flite awb": voices["flite awb"]})
     planned = jobs(500, [3, 4])
     assert Job("questions", 100, "flite awb", seed=3) in planned
     assert [job.seed for job in planned if job.count == 500] == [3, 4]
