@@ -91,10 +91,11 @@ class Augmenter:
             limit = np.abs(padded).max() * rng.uniform(0.2, 0.6)
             padded = np.clip(padded, -limit, limit)
         # Nothing is drawn for clean speech: questions of an evaluation stay what they were.
-        if strength and rng.random() < SWALLOWED_SHARE:
-            padded = self._swallow(padded, lead)
-        if strength and rng.random() < 0.2 * strength:
-            padded = through_opus(padded, rng.choice(OPUS_RATES))
+        if strength:
+            if rng.random() < SWALLOWED_SHARE:
+                padded = self._swallow(padded, lead)
+            if rng.random() < 0.2 * strength:
+                padded = through_opus(padded, rng.choice(OPUS_RATES))
         return np.clip(padded, -1, 1).astype(np.float32), lead
 
     def _filter(self, samples: np.ndarray) -> np.ndarray:

@@ -26,10 +26,9 @@ def replay(
     """
     waiting: list[Batch] = []
     for batch in fresh:
-        # Copied, because memory that is shared with the process that made it is held by open files.
-        waiting += [deepcopy(batch)] * (plays - 1)
+        if plays > 1:
+            # Copied: memory that is shared with the process that made it is held by open files.
+            waiting += [deepcopy(batch)] * (plays - 1)
         yield batch
         while len(waiting) > shelf:
-            place = rng.randrange(len(waiting))
-            waiting[place], waiting[-1] = waiting[-1], waiting[place]
-            yield waiting.pop()
+            yield waiting.pop(rng.randrange(len(waiting)))
