@@ -287,11 +287,12 @@ def load_batches(dataset: Batches, workers: int) -> Iterator:
         loader = DataLoader(
             dataset, batch_size=None, num_workers=workers, prefetch_factor=8 if workers else None
         )
+        before = signal.getsignal(signal.SIGCHLD)
         try:
             batches = iter(loader)
-            # torch would raise in the middle of whatever is going on; asked for the next batch, it
-            # finds the dead worker as well.
-            before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            # torch's handler, which a process's first loader sets, would raise in the middle of
+            # whatever is going on; asked for the next batch, it finds the dead worker as well.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             try:
                 yield from batches
             finally:
