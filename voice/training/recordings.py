@@ -22,6 +22,7 @@ from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
 from voice.training.sequences import IGNORED, SequenceMaker
 from voice.training.skills import (
     sample_conversation,
+    sample_key_words,
     sample_nonsense,
     sample_word_salad,
     training_sentences,
@@ -155,14 +156,17 @@ def random_utterance(rng: random.Random) -> str:
     """Something a user may say: a sentence, a question to the assistant; or words, or nonsense.
 
     Nonsense keeps the ear from learning the lexicon instead of the sounds; words drawn evenly keep
-    it from forgetting those that are seldom said.
+    it from forgetting those that are seldom said. The words that answers hang on get a share of
+    their own: of some hundred names, a question holds one now and then.
     """
     kind = rng.random()
-    if kind < 0.08:
+    if kind < 0.06:
         return sample_nonsense(rng, 2, 8)
-    if kind < 0.2:
+    if kind < 0.15:
         return sample_word_salad(rng, 2, 7)
-    if kind < 0.58:
+    if kind < 0.35:
+        return sample_key_words(rng, 1, 4)
+    if kind < 0.63:
         return training_sentences(rng)
     return rng.choice(sample_conversation(rng, "train").turns).user
 
@@ -173,6 +177,6 @@ def random_words(rng: random.Random) -> str:
     In sentences and questions half of the lexicon is hardly ever met, and words that are seldom
     met are misspelt.
     """
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         return random_utterance(rng)
     return sample_word_salad(rng, 2, 7)

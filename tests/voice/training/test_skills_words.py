@@ -13,7 +13,8 @@ from voice.training.skills.grammar import Grammar, expand, matcher, sample, with
 from voice.training.skills.lexicon import graded, lexicon, plural, verb, with_s
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.numbers import number_words, numbers_in
-from voice.training.skills.tables import homophones
+from voice.training.skills.tables import countries, homophones, lines, opposites
+from voice.training.skills.wording import sample_key_words
 
 
 @given(st.integers(-999, 999))
@@ -127,3 +128,23 @@ def test_nonsense_is_sayable_and_more_than_the_lexicon() -> None:
     assert all(re.fullmatch("[a-z']+", word) for word in words)
     known = words & lexicon().listed
     assert 0.2 < len(known) / len(words) < 0.9
+
+
+def test_key_words_are_what_answers_hang_on():
+    rng = random.Random(0)
+    drawn = [sample_key_words(rng, 1, 1) for _ in range(2000)]
+    kinds = {
+        "names": set(lines("names.txt")),
+        "countries": {name for country in countries() for name in country.said},
+        "opposites": {word for word, _ in opposites()},
+        "to spell": lexicon().listed,
+    }
+    assert set(drawn) <= set.union(*kinds.values())
+    for kind, words in kinds.items():
+        assert sum(word in words for word in drawn) > 250, kind
+
+
+def test_key_words_of_one_sound_have_one_spelling():
+    rng = random.Random(0)
+    drawn = {sample_key_words(rng, 1, 1) for _ in range(20_000)}
+    assert not any(drawn & set(homophones().get(word, ())) for word in drawn)

@@ -19,7 +19,11 @@ from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import sample_word_salad, training_sentences
 from voice.training.skills.turns import Conversation, Function, Split, ToolCall, Turn
 from voice.training.skills.unfinished import cut_short, sample_short, sample_unfinished
-from voice.training.skills.wording import sample_words_to_spell, spelled
+from voice.training.skills.wording import (
+    sample_key_words,
+    sample_words_to_spell,
+    spelled,
+)
 
 __all__ = [
     "SKILLS",
@@ -34,6 +38,7 @@ __all__ = [
     "sample_digits",
     "sample_drill",
     "sample_instructions",
+    "sample_key_words",
     "sample_memory",
     "sample_nonsense",
     "sample_short",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from functools import cache
 
 from voice.training.skills.grammar import Grammar, Node, sample, with_articles
@@ -44,11 +45,15 @@ def _patterns() -> tuple[tuple[Node, ...], tuple[Node, ...]]:
     return sensible, of_any_words
 
 
+def told_by_sound(words: Iterable[str]) -> tuple[str, ...]:
+    """Of words that sound the same only the one that homophones.txt names first."""
+    first = {line.split()[0] for line in lines("homophones.txt")}
+    return tuple(word for word in words if word in first or word not in homophones())
+
+
 @cache
 def _salad_words() -> tuple[str, ...]:
-    """The lexicon; of words that sound the same only the one that homophones.txt names first."""
-    first = {line.split()[0] for line in lines("homophones.txt")}
-    return tuple(w for w in lexicon().words if w in first or w not in homophones())
+    return told_by_sound(lexicon().words)
 
 
 def _rules(known: Lexicon) -> dict[str, str | tuple[str, ...]]:

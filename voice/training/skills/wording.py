@@ -8,12 +8,14 @@ from functools import cache
 from voice.training.skills.lexicon import lexicon
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.phrasing import Phrasings
-from voice.training.skills.sentences import sample_sentence
-from voice.training.skills.tables import homophones
+from voice.training.skills.sentences import sample_sentence, told_by_sound
+from voice.training.skills.tables import countries, homophones, lines, opposites
 from voice.training.skills.turns import Split, Turn
 
 NONSENSE_SHARE = 0.3
 """Of the sentences to repeat, in training."""
+KEY_WORD_WEIGHTS = (0.35, 0.15, 0.2, 0.3)
+"""Of names, countries, words with an opposite, words to spell."""
 
 REPEAT = Phrasings.of(
     """
@@ -138,6 +140,26 @@ def _spelling_words() -> tuple[str, ...]:
 def sample_words_to_spell(rng: random.Random) -> str:
     """Two to six words."""
     return " ".join(rng.choice(_spelling_words()) for _ in range(rng.randint(2, 6)))
+
+
+@cache
+def _key_words() -> tuple[tuple[str, ...], ...]:
+    kinds = (
+        lines("names.txt"),
+        tuple(name for country in countries() for name in country.said),
+        tuple(word for word, _ in opposites()),
+        _spelling_words(),
+    )
+    return tuple(map(told_by_sound, kinds))
+
+
+def sample_key_words(rng: random.Random, fewest: int, most: int) -> str:
+    """Words that answers hang on: names, countries, words with an opposite, words to spell.
+
+    Nothing around them tells what they are, in a question either.
+    """
+    kinds = rng.choices(_key_words(), KEY_WORD_WEIGHTS, k=rng.randint(fewest, most))
+    return " ".join(map(rng.choice, kinds))
 
 
 def sample_repeat(rng: random.Random, split: Split) -> Turn:
