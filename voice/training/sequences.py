@@ -108,7 +108,6 @@ class Sequence:
         return tokens, is_audio, targets
 
 
-DRILL_TYPED_SHARE = 0.7
 TRANSCRIPTION_LATER_SHARE = 0.4
 """Of the transcriptions, how many are asked for after other turns, as live captions are."""
 QUESTION_SHARE = 0.5
@@ -145,12 +144,13 @@ class Shares:
         copying: those that ask for a transcription of nonsense, which nobody can guess.
         spelling: those that ask for the letters of a few words.
         digits: those that ask for sums and spans of time in digits.
-        drill: those that practise one skill of facts, sums or copying, mostly typed.
+        drill: those that practise one skill of facts, sums, names or copying.
         unfinished: conversations whose last turn stops too early.
         short: turns of few words that are over.
         tools: conversations that offer functions.
         instructed: of the conversations, those that begin with a system text.
         typed_turns: of the turns of conversations, those that are typed and not spoken.
+        typed_drills: of the turns of drills.
     """
 
     transcription: float = 0.17
@@ -163,6 +163,7 @@ class Shares:
     tools: float = 0.28
     instructed: float = 0.15
     typed_turns: float = 0.1
+    typed_drills: float = 0.7
 
 
 SPOKEN_SHARES = Shares(
@@ -170,13 +171,15 @@ SPOKEN_SHARES = Shares(
     copying=0.05,
     spelling=0.08,
     digits=0.05,
-    drill=0.08,
+    drill=0.14,
     unfinished=0.06,
     short=0.04,
     tools=0.14,
+    typed_drills=0.1,
 )
 """Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
-they teach the decoder it has learnt by then."""
+they teach the decoder it has learnt by then. Drills are heard: facts it knows, names and words it
+has to tell by their sound."""
 
 
 class SequenceMaker:
@@ -199,6 +202,7 @@ class SequenceMaker:
         self._kinds = (*kinds, "conversation")
         self._weights = (*kinds.values(), 1 - sum(kinds.values()))
         self._typed_share = shares.typed_turns
+        self._typed_drills_share = shares.typed_drills
         self._instructed_share = shares.instructed
         self._turn_opening = self._encode("<|im_start|>user\n")
         self._audio_opening = self._encode("<so_start>")
@@ -244,7 +248,7 @@ class SequenceMaker:
                 answer = Wanted(written, exact=True)
                 self._add_turn(sequence, text, self._write_digits, answer, spoken)
             case "drill":
-                self.add_conversation(sequence, sample_drill(rng), rng, DRILL_TYPED_SHARE)
+                self.add_conversation(sequence, sample_drill(rng), rng, self._typed_drills_share)
             case "unfinished":
                 turns = sample_unfinished(rng, "train")
                 conversation = Conversation(turns, self._instructions(rng))

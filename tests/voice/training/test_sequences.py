@@ -1,12 +1,21 @@
 """Training sequences: the layout of the chat template, word pieces, what is learnt."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from voice.prompt import Prompt
 from voice.training.pieces import BLANK, imagine_pieces, mishear, place_pieces
-from voice.training.sequences import IGNORED, TRANSCRIBE, Sequence, SequenceMaker, Wanted
+from voice.training.sequences import (
+    IGNORED,
+    SPOKEN_SHARES,
+    TRANSCRIBE,
+    Sequence,
+    SequenceMaker,
+    Shares,
+    Wanted,
+)
 from voice.training.skills import Conversation, Turn
 from voice.training.tokenizer import build_tokenizer
 
@@ -16,6 +25,17 @@ TURNS = Conversation(
         Turn("what is my name", "Your name is Anna.", "name_memory"),
     )
 )
+
+ONLY_DRILLS = {
+    "transcription": 0.0,
+    "copying": 0.0,
+    "spelling": 0.0,
+    "digits": 0.0,
+    "drill": 1.0,
+    "unfinished": 0.0,
+    "short": 0.0,
+    "tools": 0.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +86,17 @@ def test_sequence_learns_replies_and_their_end_only(tokenizer):
     learnt = [t for t, audio in zip(targets, is_audio, strict=True) if t != IGNORED and not audio]
     text = tokenizer.decode(learnt, skip_special_tokens=False)
     assert text == "".join(turn.reply + "<|im_end|>" for turn in TURNS.turns)
+
+
+def test_drills_are_heard_where_speech_is_learnt_and_mostly_read_elsewhere(tokenizer):
+    spoken = {}
+    for shares in (Shares(), SPOKEN_SHARES):
+        maker, rng = SequenceMaker(tokenizer, replace(shares, **ONLY_DRILLS)), random.Random(0)
+        drills = [maker.sample(rng) for _ in range(60)]
+        turns = sum(wanted is not None for drill in drills for wanted in drill.wanted)
+        spoken[shares] = sum(len(drill.utterances) for drill in drills) / turns
+    assert spoken[Shares()] < 0.4
+    assert spoken[SPOKEN_SHARES] > 0.8
 
 
 def test_pieces_begin_with_their_words_in_order():

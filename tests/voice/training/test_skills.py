@@ -19,6 +19,7 @@ from voice.training.skills import (
     knowledge,
     memory,
     sample_conversation,
+    sample_drill,
     sample_memory,
     sample_turn,
     talk,
@@ -201,6 +202,18 @@ def test_memory_asks_for_the_name_that_was_told(split: Split) -> None:
         assert before[: len(told)] == told
         assert len(told) <= 2
         assert len(before) <= (9 if split == "train" else 3)
+
+
+def test_drill_of_names_asks_for_the_last_one_told() -> None:
+    rng = random.Random(6)
+    drills = [sample_drill(rng).turns for _ in range(300)]
+    of_names = [turns for turns in drills if turns[0].skill == "name_memory"]
+    assert of_names
+    for *told, last in of_names:
+        name = told[-1].reply.removeprefix("Nice to meet you, ").removesuffix(".")
+        assert len(told) > 1
+        assert name.lower() in told[-1].user.split()
+        assert last.reply == f"Your name is {name}."
 
 
 def test_follow_up_asks_for_the_same_kind_of_fact() -> None:

@@ -71,14 +71,15 @@ _FOLLOW_UP_SHARE = 0.4
 """Part of the turns after a question of `FOLLOWED_UP` that ask it of something else."""
 
 _DRILLED = {
-    "add": 4,
-    "subtract": 4,
-    "multiply": 3,
+    "add": 3,
+    "subtract": 3,
+    "multiply": 2,
     "capital": 4,
-    "opposite": 3,
+    "opposite": 4,
     "next_day": 1,
-    "repeat": 4,
-    "spell": 3,
+    "repeat": 6,
+    "spell": 4,
+    "name_memory": 4,
 }
 """skill → how often it is drilled: those with many facts, and those that copy what was heard."""
 _DRILL_TURNS = 4
@@ -134,6 +135,10 @@ def sample_conversation(rng: random.Random, split: Split) -> Conversation:
 def sample_drill(rng: random.Random) -> Conversation:
     """A few turns of one skill, from the phrasings for training."""
     skill = rng.choices(tuple(_DRILLED), tuple(_DRILLED.values()))[0]
+    if skill == "name_memory":
+        names = [sample_name(rng) for _ in range(_DRILL_TURNS - 1)]
+        told = [tell_name(rng, "train", name) for name in names]
+        return Conversation((*told, ask_name(rng, "train", names[-1])))
     return Conversation(tuple(sample_turn(rng, skill, "train") for _ in range(_DRILL_TURNS)))
 
 
