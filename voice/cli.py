@@ -169,6 +169,14 @@ def _add_train(subparsers: Any) -> None:
         "learns more (with --from, 0.3 does not)",
     )
     parser.add_argument(
+        "--blend",
+        type=_share,
+        default=1.0,
+        metavar="SHARE",
+        help="of what a stage of the ear ends with in its weights; the rest is what it began with, "
+        "so that it forgets less (with --from; default 1)",
+    )
+    parser.add_argument(
         "--directory",
         type=Path,
         default=Path("runs/builtin"),
@@ -247,6 +255,13 @@ def _rate(text: str) -> float:
     if not 0 < factor <= 10:
         raise argparse.ArgumentTypeError("must be above 0, at most 10")
     return factor
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError("must be above 0, at most 1")
+    return share
 
 
 def positive(text: str) -> int:

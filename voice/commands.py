@@ -219,6 +219,7 @@ def train(options: argparse.Namespace) -> None:
             options.replicas,
             steps,
             options.rate,
+            options.blend,
         )
     if set(recipe.TOGETHER[1:]) & set(stages):
         assemble.assemble(options.directory, options.into)

@@ -290,6 +290,7 @@ def test_missing_directory_is_found_before_the_work(
         ["ask", "x.wav", "--max-tokens", "0"],
         ["ask", "x.wav", "--thinking", "maybe"],
         ["train", "--rate", "0"],
+        ["train", "--blend", "1.5"],
     ],
 )
 def test_wrong_command_line_ends_with_status_2(

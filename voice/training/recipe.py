@@ -124,6 +124,7 @@ class StageSettings:
         heard: part of the sequences that are heard; the others are read.
         speech: part of the examples that are utterances for the ear alone.
         plays: how often a batch is learnt from; speech takes long to make.
+        blend: part of what a stage ends with in its weights; the rest is what it began with.
     """
 
     steps: int
@@ -136,6 +137,7 @@ class StageSettings:
     heard: float = 0.0
     speech: float = 0.0
     plays: int = 1
+    blend: float = 1.0
 
 
 STAGES = {

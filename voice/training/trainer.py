@@ -80,6 +80,13 @@ class Trainer:
             adam_groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
         )
         self.step = 0
+        # Of a stage that is resumed, too: it is made anew from what it goes on from.
+        self._beginning = [w.clone() for w in self._weights()] if settings.blend < 1 else []
+
+    def _weights(self) -> list[Tensor]:
+        """What is trained, and the statistics that layers keep of what passed through them."""
+        weights = [p.detach() for p in self._module.parameters() if p.requires_grad]
+        return weights + [b for b in self._module.buffers() if b.is_floating_point()]
 
     @property
     def finished(self) -> bool:
@@ -125,6 +132,7 @@ class Trainer:
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
         )
+        is_over = self.finished
         sums: Counter[str] = Counter()
         counts: Counter[str] = Counter()
         saved_at = started = time.monotonic()
@@ -145,10 +153,17 @@ class Trainer:
                     shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
                     progress.update(task, figures=shown)
                 progress.update(task, completed=self.step)
-                if time.monotonic() - saved_at > SAVE_EVERY_S:
+                if time.monotonic() - saved_at > SAVE_EVERY_S and not self.finished:
                     self.save()
                     saved_at = time.monotonic()
+        if self._beginning and not is_over:
+            self._blend()
         self.save()
+
+    def _blend(self) -> None:
+        """Moves what was learnt back towards where the stage began."""
+        for weight, began in zip(self._weights(), self._beginning, strict=True):
+            weight.copy_(torch.lerp(began, weight, self._settings.blend))
 
     def _train_step(
         self, batch: Batch, loss_function: LossFunction, device: torch.device
@@ -170,7 +185,4 @@ class Trainer:
         return {"loss": float(loss.detach())} | figures
 
     def _meet_replicas(self) -> None:
-        """Averages weights, and the statistics that layers keep of what passed through them."""
-        weights = [p.detach() for p in self._module.parameters() if p.requires_grad]
-        statistics = [b for b in self._module.buffers() if b.is_floating_point()]
-        average([*weights, *statistics])
+        average(self._weights())

@@ -127,6 +127,15 @@ def test_checkpoint_without_classifiers_is_refused(tmp_path):
         start_from(write_tiny(tmp_path / "tiny"), tmp_path / "run")
 
 
+def test_blend_is_of_the_ear_s_stages(run, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        runs, "train_stage", lambda name, settings, *rest: seen.update({name: settings.blend})
+    )
+    runs.train(run, ["words", "spelling", "projector", "joint"], "cpu", 1, blend=0.5)
+    assert seen == {"words": 0.5, "spelling": 0.5, "projector": 1.0, "joint": 1.0}
+
+
 @pytest.mark.parametrize("rate", [1.0, 0.3])
 def test_rate_scales_the_recipe_s_learning_rates(run, tmp_path, monkeypatch, rate):
     seen = {}

@@ -28,10 +28,10 @@ def batches():
         yield Numbers(torch.randn(8, 4, generator=generator))
 
 
-def make(tmp_path, steps):
+def make(tmp_path, steps, blend=1.0):
     torch.manual_seed(0)
     module = nn.Linear(4, 4)
-    settings = StageSettings(steps=steps, batch=8, learning_rate=0.05, warmup_steps=5)
+    settings = StageSettings(steps=steps, batch=8, learning_rate=0.05, warmup_steps=5, blend=blend)
 
     def loss(batch):
         value = (module(batch.x).float() - 2 * batch.x).square().mean()
@@ -48,8 +48,29 @@ def test_training_lowers_the_loss_and_logs_it(tmp_path):
     assert lines[-1]["loss"] < 0.2 * lines[0]["loss"]
 
 
-def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path):
-    whole, module, loss = make(tmp_path / "whole", 40)
+def test_blended_stage_ends_between_where_it_began_and_what_it_learnt(tmp_path):
+    ends = {}
+    for blend in (1.0, 0.25):
+        (tmp_path / str(blend)).mkdir()
+        trainer, module, loss = make(tmp_path / str(blend), 20, blend)
+        began = module.weight.detach().clone()
+        trainer.run(batches(), loss, CPU)
+        ends[blend] = module.weight.detach()
+    torch.testing.assert_close(ends[0.25], 0.75 * began + 0.25 * ends[1.0])
+
+
+def test_blended_stage_that_is_over_stays_as_it_is(tmp_path):
+    trainer, module, loss = make(tmp_path, 20, blend=0.25)
+    trainer.run(batches(), loss, CPU)
+    again, its_module, loss = make(tmp_path, 20, blend=0.25)
+    again.resume()
+    again.run(batches(), loss, CPU)
+    assert torch.equal(its_module.weight, module.weight)
+
+
+@pytest.mark.parametrize("blend", [1.0, 0.5])
+def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path, blend):
+    whole, module, loss = make(tmp_path / "whole", 40, blend)
     (tmp_path / "whole").mkdir()
     whole.run(batches(), loss, CPU)
     (tmp_path / "killed").mkdir()
@@ -59,11 +80,11 @@ def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path):
         yield from itertools.islice(stream, count)
         raise KeyboardInterrupt
 
-    killed, _, its_loss = make(tmp_path / "killed", 40)
+    killed, _, its_loss = make(tmp_path / "killed", 40, blend)
     with pytest.raises(KeyboardInterrupt):
         killed.run(cut(15), its_loss, CPU)
     killed.save()
-    resumed, again, its_loss = make(tmp_path / "killed", 40)
+    resumed, again, its_loss = make(tmp_path / "killed", 40, blend)
     assert resumed.resume()
     assert resumed.step == 15
     resumed.run(stream, its_loss, CPU)
