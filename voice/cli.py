@@ -162,7 +162,7 @@ def _add_train(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--rate",
-        type=_rate,
+        type=_up_to(10),
         default=1.0,
         metavar="FACTOR",
         help="on the recipe's learning rates: at the full ones a checkpoint forgets much before it "
@@ -170,7 +170,7 @@ def _add_train(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--blend",
-        type=_share,
+        type=_up_to(1),
         default=1.0,
         metavar="SHARE",
         help="of what a stage of the ear ends with in its weights; the rest is what it began with, "
@@ -250,18 +250,14 @@ def _stage_steps(text: str) -> tuple[str, int]:
     return stage, positive(number)
 
 
-def _rate(text: str) -> float:
-    factor = float(text)
-    if not 0 < factor <= 10:
-        raise argparse.ArgumentTypeError("must be above 0, at most 10")
+def _up_to(highest: float) -> Callable[[str], float]:
+    def factor(text: str) -> float:
+        number = float(text)
+        if not 0 < number <= highest:
+            raise argparse.ArgumentTypeError(f"must be above 0, at most {highest}")
+        return number
+
     return factor
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError("must be above 0, at most 1")
-    return share
 
 
 def positive(text: str) -> int:

@@ -132,7 +132,6 @@ class Trainer:
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
         )
-        is_over = self.finished
         sums: Counter[str] = Counter()
         counts: Counter[str] = Counter()
         saved_at = started = time.monotonic()
@@ -153,11 +152,9 @@ class Trainer:
                     shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
                     progress.update(task, figures=shown)
                 progress.update(task, completed=self.step)
-                if time.monotonic() - saved_at > SAVE_EVERY_S and not self.finished:
+                if time.monotonic() - saved_at > SAVE_EVERY_S:
                     self.save()
                     saved_at = time.monotonic()
-        if self._beginning and not is_over:
-            self._blend()
         self.save()
 
     def _blend(self) -> None:
@@ -181,8 +178,7 @@ class Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % MEET_EVERY_STEPS == 0 or self.finished:
-            self._meet_replicas()
+            average(self._weights())
+        if self.finished and self._beginning:
+            self._blend()
         return {"loss": float(loss.detach())} | figures
-
-    def _meet_replicas(self) -> None:
-        average(self._weights())

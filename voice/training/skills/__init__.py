@@ -19,11 +19,7 @@ from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import sample_word_salad, training_sentences
 from voice.training.skills.turns import Conversation, Function, Split, ToolCall, Turn
 from voice.training.skills.unfinished import cut_short, sample_short, sample_unfinished
-from voice.training.skills.wording import (
-    sample_key_words,
-    sample_words_to_spell,
-    spelled,
-)
+from voice.training.skills.wording import sample_key_words, sample_words_to_spell, spelled
 
 __all__ = [
     "SKILLS",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from functools import cache
 
 from voice.training.skills.grammar import Grammar, Node, sample, with_articles
@@ -16,7 +15,7 @@ from voice.training.skills.lexicon import (
     plural,
 )
 from voice.training.skills.numbers import number_words
-from voice.training.skills.tables import countries, homophones, lines, rows
+from voice.training.skills.tables import countries, lines, rows, told_by_sound
 
 SALAD_SHARE = 0.06
 """Part of the sentences that are random words, so that no word of the lexicon is rare."""
@@ -43,12 +42,6 @@ def _patterns() -> tuple[tuple[Node, ...], tuple[Node, ...]]:
         for name in ("sentences.txt", "sentences_any.txt")
     )
     return sensible, of_any_words
-
-
-def told_by_sound(words: Iterable[str]) -> tuple[str, ...]:
-    """Of words that sound the same only the one that homophones.txt names first."""
-    first = {line.split()[0] for line in lines("homophones.txt")}
-    return tuple(word for word in words if word in first or word not in homophones())
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -70,3 +71,9 @@ def homophones() -> dict[str, tuple[str, ...]]:
     """word → the other words that sound the same."""
     groups = [line.split() for line in lines("homophones.txt")]
     return {word: tuple(w for w in group if w != word) for group in groups for word in group}
+
+
+def told_by_sound(words: Iterable[str]) -> tuple[str, ...]:
+    """Of words that sound the same only the one that homophones.txt names first."""
+    first = {line.split()[0] for line in lines("homophones.txt")}
+    return tuple(word for word in words if word in first or word not in homophones())

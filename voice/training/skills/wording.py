@@ -8,8 +8,8 @@ from functools import cache
 from voice.training.skills.lexicon import lexicon
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.phrasing import Phrasings
-from voice.training.skills.sentences import sample_sentence, told_by_sound
-from voice.training.skills.tables import countries, homophones, lines, opposites
+from voice.training.skills.sentences import sample_sentence
+from voice.training.skills.tables import countries, homophones, lines, opposites, told_by_sound
 from voice.training.skills.turns import Split, Turn
 
 NONSENSE_SHARE = 0.3
