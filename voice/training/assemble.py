@@ -89,7 +89,9 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     Args:
         checkpoint: a directory that ``assemble`` has written, by the same recipe.
         run: directory of the new run.
-        stages: those that will be trained; of ``FURTHER_STAGES``.
+        stages: those that will be trained; of ``FURTHER_STAGES``. Without ``projector``, that of
+            the checkpoint is kept: to an ear that changes little, listening brings it nearer than
+            a new one.
 
     Raises:
         ValueError: the stages don't go together.
@@ -101,11 +103,9 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
         raise ValueError(f"the stage {refused[0]} is for a model that knows nothing yet")
     together = [stage for stage in TOGETHER if stage in stages]
     ears = [stage for stage in EARS if stage in stages]
-    if (ears or "language" in stages) and together:
-        if "projector" not in stages:
-            raise ValueError("ear and decoder change, so they need a new projector: add its stage")
-        if ears and LAST_EAR not in ears:
-            raise ValueError(f"the stage projector goes on from the stage {LAST_EAR}: add it")
+    apart = bool(ears or "language" in stages)
+    if apart and together and together[0] not in ("projector", "listening"):
+        raise ValueError("ear and decoder are trained apart first: add the stage listening")
     before = TOGETHER[: TOGETHER.index(together[0])] if together else ()
     for stage, expected in zip(together, TOGETHER[len(before) :], strict=False):
         if stage != expected:

@@ -40,7 +40,7 @@ from voice.training.trainer import LossFunction, Trainer
 EARS = {"sounds": None, "pieces": "sounds", "words": "pieces", "spelling": "words"}
 """Stages of the encoder alone, in order → the one that each goes on from."""
 LAST_EAR = list(EARS)[-1]
-"""The one that the projector goes on from."""
+"""The last of them."""
 
 FITTED_BATCHES = 16
 """Of speech, on which the projector's beginning is fitted."""
@@ -70,12 +70,13 @@ def train_stage(
     else:
         module = omni = Omni(hearing, language)
         if name == "projector":
-            hearing.load_state_dict(stage_weights(directory / f"{LAST_EAR}.pt"))
-            language.load_state_dict(stage_weights(directory / "language.pt"))
+            load_parts(hearing, language, directory)
             language.requires_grad_(False)
         else:
             before = TOGETHER[TOGETHER.index(name) - 1]
             omni.load_state_dict(stage_weights(directory / f"{before}.pt"))
+            if name == "listening":  # the projector may be that of an ear and a decoder before
+                load_parts(hearing, language, directory)
         if name != "joint":
             hearing.eval().requires_grad_(False)
         loss = (
@@ -114,6 +115,14 @@ def train_stage(
             heard = [hearing.known_steps(next(batches).to(device)) for _ in range(FITTED_BATCHES)]
         omni.start_projector(torch.cat(heard))
     trainer.run(batches, loss, device)
+
+
+def load_parts(hearing: Hearing, language: Language, directory: Path) -> None:
+    """Gives ear and decoder what the last of their own stages have learnt."""
+    ears = [directory / f"{stage}.pt" for stage in EARS]
+    last = next((file for file in reversed(ears) if file.exists()), ears[-1])
+    hearing.load_state_dict(stage_weights(last))
+    language.load_state_dict(stage_weights(directory / "language.pt"))
 
 
 class CopiedEar:

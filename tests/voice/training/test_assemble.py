@@ -1,5 +1,7 @@
 """From a run to a checkpoint, and from a checkpoint to a run that goes on."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from voice.training import run as runs
 from voice.training.assemble import HEADS, assemble, start_from
 from voice.training.modules import Hearing, Language, Omni
 from voice.training.recipe import SOUND_CONFIG, STAGES, VOCABULARY_SIZE
-from voice.training.stages import stage_weights
+from voice.training.stages import stage_weights, train_stage
 from voice.training.tokenizer import build_tokenizer
 
 
@@ -89,17 +91,31 @@ def test_named_stages_begin_with_the_weights_of_a_checkpoint(
     ("stages", "reason"),
     [
         (("pieces",), "knows nothing yet"),
-        (("words", "joint"), "projector"),
-        (("words", "projector"), "spelling"),
-        (("language", "listening"), "projector"),
+        (("words", "joint"), "listening"),
+        (("language", "rewards"), "listening"),
         (("projector", "joint"), "listening"),
         (("listening", "rewards"), "joint"),
-        (("language", "rewards"), "projector"),
     ],
 )
 def test_stages_that_do_not_go_together_are_refused(checkpoint, tmp_path, stages, reason):
     with pytest.raises(ValueError, match=reason):
         start_from(checkpoint, tmp_path, stages)
+
+
+@pytest.mark.parametrize("ear", ["words", "spelling"])
+def test_projector_of_a_checkpoint_is_kept_between_parts_trained_apart(checkpoint, tmp_path, ear):
+    start_from(checkpoint, tmp_path, (ear, "language", "listening"))
+    parts = {"hearing.": Hearing().state_dict(), "language.": Language().state_dict()}
+    for stage, part in ((ear, "hearing."), ("language", "language.")):
+        torch.save({"module": parts[part], "step": 1}, tmp_path / f"{stage}.pt")
+    settings = replace(STAGES["listening"], steps=0)
+    tokenizer = runs.open_tokenizer(tmp_path)
+    train_stage("listening", settings, tmp_path, tokenizer, torch.device("cpu"))
+    kept = stage_weights(tmp_path / "projector.pt")
+    for name, weight in stage_weights(tmp_path / "listening.pt").items():
+        part = name[: name.index(".") + 1]
+        wanted = parts[part][name.removeprefix(part)] if part in parts else kept[name]
+        assert torch.equal(weight, wanted), name
 
 
 def test_run_is_never_overwritten_by_a_checkpoint(checkpoint, tmp_path):
