@@ -155,7 +155,7 @@ STAGES = {
     "projector": StageSettings(steps=400, batch=24, learning_rate=5e-4, warmup_steps=50),
     # The decoder learns to read what the ear, which stays as it is, makes of sound.
     "listening": StageSettings(
-        steps=6000, batch=16, learning_rate=5e-4, warmup_steps=100, heard=0.6, plays=2
+        steps=6000, batch=16, learning_rate=5e-4, warmup_steps=100, heard=0.6, plays=3
     ),
     # Everything together, from sound to answer.
     "joint": StageSettings(

@@ -21,6 +21,7 @@ from voice.training.skills import (
     sample_digits,
     sample_drill,
     sample_instructions,
+    sample_key_words,
     sample_nonsense,
     sample_short,
     sample_tool_conversation,
@@ -110,8 +111,9 @@ class Sequence:
 
 TRANSCRIPTION_LATER_SHARE = 0.4
 """Of the transcriptions, how many are asked for after other turns, as live captions are."""
-QUESTION_SHARE = 0.5
-"""Of the transcriptions, how many are of what is said to the assistant; the rest are sentences."""
+TRANSCRIBED_WEIGHTS = (0.35, 0.4, 0.25)
+"""How often transcriptions are of sentences, of what is said to the assistant, and of the words
+that answers hang on, which are worth knowing when they are misheard."""
 TOOL_RESPONSE = "<|im_start|>user\n<tool_response>\n{}\n</tool_response>\n"
 
 
@@ -144,7 +146,7 @@ class Shares:
         copying: those that ask for a transcription of nonsense, which nobody can guess.
         spelling: those that ask for the letters of a few words.
         digits: those that ask for sums and spans of time in digits.
-        drill: those that practise one skill of facts, sums, names or copying.
+        drill: those that practise one skill.
         unfinished: conversations whose last turn stops too early.
         short: turns of few words that are over.
         tools: conversations that offer functions.
@@ -153,33 +155,40 @@ class Shares:
         typed_drills: of the turns of drills.
     """
 
-    transcription: float = 0.17
-    copying: float = 0.1
-    spelling: float = 0.07
-    digits: float = 0.1
-    drill: float = 0.08
+    transcription: float = 0.13
+    copying: float = 0.06
+    spelling: float = 0.05
+    digits: float = 0.06
+    drill: float = 0.09
     unfinished: float = 0.07
     short: float = 0.03
-    tools: float = 0.28
+    tools: float = 0.16
     instructed: float = 0.15
     typed_turns: float = 0.1
     typed_drills: float = 0.7
 
 
 SPOKEN_SHARES = Shares(
-    transcription=0.18,
-    copying=0.05,
-    spelling=0.08,
-    digits=0.05,
-    drill=0.14,
-    unfinished=0.06,
+    transcription=0.15,
+    copying=0.02,
+    spelling=0.07,
+    digits=0.02,
+    drill=0.3,
+    unfinished=0.08,
     short=0.04,
-    tools=0.14,
+    tools=0.09,
     typed_drills=0.1,
 )
 """Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
 they teach the decoder it has learnt by then. Drills are heard: facts it knows, names and words it
 has to tell by their sound."""
+
+
+def _transcribed(rng: random.Random) -> str:
+    kind = rng.choices(("sentence", "question", "key words"), TRANSCRIBED_WEIGHTS)[0]
+    if kind == "question":
+        return rng.choice(sample_conversation(rng, "train").turns).user
+    return training_sentences(rng) if kind == "sentence" else sample_key_words(rng, 1, 4)
 
 
 class SequenceMaker:
@@ -230,9 +239,7 @@ class SequenceMaker:
                 if rng.random() < TRANSCRIPTION_LATER_SHARE:
                     before = sample_conversation(rng, "train")
                     self.add_conversation(sequence, before, rng, self._typed_share)
-                text = training_sentences(rng)
-                if rng.random() < QUESTION_SHARE:
-                    text = rng.choice(sample_conversation(rng, "train").turns).user
+                text = _transcribed(rng)
                 self._add_turn(sequence, text, self._transcribe, Wanted(text), spoken=True)
             case "copying":
                 text = sample_nonsense(rng, 3, 14)

@@ -71,17 +71,22 @@ _FOLLOW_UP_SHARE = 0.4
 """Part of the turns after a question of `FOLLOWED_UP` that ask it of something else."""
 
 _DRILLED = {
-    "add": 3,
-    "subtract": 3,
-    "multiply": 2,
-    "capital": 4,
+    "add": 1,
+    "subtract": 2,
+    "multiply": 1,
+    "capital": 5,
     "opposite": 4,
-    "next_day": 1,
+    "next_day": 2,
     "repeat": 6,
     "spell": 4,
-    "name_memory": 4,
+    "name_memory": 6,
+    "not_understood": 5,
+    "identity": 2,
+    "greeting": 1,
+    "goodbye": 1,
 }
-"""skill → how often it is drilled: those with many facts, and those that copy what was heard."""
+"""skill → how often it is drilled: those with many facts, those that copy what was heard, and those
+that are asked for in the most various ways."""
 _DRILL_TURNS = 4
 
 
