@@ -21,9 +21,9 @@ from voice.training.pieces import place_pieces
 from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
 from voice.training.sequences import IGNORED, SequenceMaker
 from voice.training.skills import (
-    sample_conversation,
     sample_key_words,
     sample_nonsense,
+    sample_question,
     sample_word_salad,
     training_sentences,
 )
@@ -168,7 +168,7 @@ def random_utterance(rng: random.Random) -> str:
         return sample_key_words(rng, 1, 4)
     if kind < 0.63:
         return training_sentences(rng)
-    return rng.choice(sample_conversation(rng, "train").turns).user
+    return sample_question(rng)
 
 
 def random_words(rng: random.Random) -> str:

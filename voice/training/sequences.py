@@ -23,6 +23,7 @@ from voice.training.skills import (
     sample_instructions,
     sample_key_words,
     sample_nonsense,
+    sample_question,
     sample_short,
     sample_tool_conversation,
     sample_unfinished,
@@ -187,7 +188,7 @@ has to tell by their sound."""
 def _transcribed(rng: random.Random) -> str:
     kind = rng.choices(("sentence", "question", "key words"), TRANSCRIBED_WEIGHTS)[0]
     if kind == "question":
-        return rng.choice(sample_conversation(rng, "train").turns).user
+        return sample_question(rng)
     return training_sentences(rng) if kind == "sentence" else sample_key_words(rng, 1, 4)
 
 

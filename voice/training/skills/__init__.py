@@ -10,6 +10,7 @@ from voice.training.skills.conversations import (
     sample_conversation,
     sample_drill,
     sample_memory,
+    sample_question,
     sample_tool_conversation,
     sample_turn,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "sample_key_words",
     "sample_memory",
     "sample_nonsense",
+    "sample_question",
     "sample_short",
     "sample_tool_conversation",
     "sample_turn",

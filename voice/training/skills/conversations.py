@@ -137,6 +137,11 @@ def sample_conversation(rng: random.Random, split: Split) -> Conversation:
     return Conversation(tuple(turns))
 
 
+def sample_question(rng: random.Random) -> str:
+    """What is said in any turn of a conversation, from the phrasings for training."""
+    return rng.choice(sample_conversation(rng, "train").turns).user
+
+
 def sample_drill(rng: random.Random) -> Conversation:
     """A few turns of one skill, from the phrasings for training."""
     skill = rng.choices(tuple(_DRILLED), tuple(_DRILLED.values()))[0]
