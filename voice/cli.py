@@ -173,8 +173,8 @@ def _add_train(subparsers: Any) -> None:
         type=_up_to(1),
         default=1.0,
         metavar="SHARE",
-        help="of what a stage of the ear ends with in its weights; the rest is what it began with, "
-        "so that it forgets less (with --from; default 1)",
+        help="of what a stage ends with in its weights; the rest is what it began with, if another "
+        "stage has learnt that, so that it forgets less (with --from; default 1)",
     )
     parser.add_argument(
         "--directory",

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -150,7 +151,7 @@ class Batches(IterableDataset):
 
 
 class SpeechBatches(Batches):
-    """Utterances with labels, each spoken once and recorded twice (encoder stages)."""
+    """Utterances with labels (encoder stages)."""
 
     def __init__(
         self,
@@ -167,13 +168,11 @@ class SpeechBatches(Batches):
         self._engines = engines
 
     def _start(self, rng: random.Random) -> None:
-        self._recorder = Recorder(self._maker, rng, engines=self._engines)
+        recorder = Recorder(self._maker, rng, engines=self._engines)
+        self._recordings = recorder.recordings(self._draw, rng)
 
     def _examples(self, rng: random.Random, count: int) -> list:
-        examples: list = []
-        while len(examples) < count:
-            examples += self._recorder.record(self._draw(rng), rng, times=2)
-        return examples
+        return list(islice(self._recordings, count))
 
     def _kind_and_length(self, example: Recording) -> tuple[int, int]:
         return 0, len(example.features)
@@ -215,15 +214,15 @@ class SequenceBatches(Batches):
     def _start(self, rng: random.Random) -> None:
         if self._shares[Kind.READ] < 1:
             self._recorder = Recorder(self._speaking, rng, engines=True)
+            self._recordings = self._recorder.recordings(random_utterance, rng)
 
     def _examples(self, rng: random.Random, count: int) -> list:
         examples: list[Example] = []
         while len(examples) < count:
             kind = rng.choices(tuple(Kind), self._shares)[0]
             if kind is Kind.SPEECH:
-                for recording in self._recorder.record(random_utterance(rng), rng, times=2):
-                    steps = len(recording.pieces)
-                    examples.append(Example(kind, steps, ([], [], []), [recording]))
+                recording = next(self._recordings)
+                examples.append(Example(kind, len(recording.pieces), ([], [], []), [recording]))
                 continue
             if kind is Kind.HEARD:
                 example = self._record(self._speaking.sample(rng), rng)
@@ -239,7 +238,7 @@ class SequenceBatches(Batches):
         self, sequence: Sequence, rng: random.Random, wanted: Wanted | None = None
     ) -> Example:
         """A sequence whose utterances are spoken and recorded."""
-        recordings = [self._recorder.record(text, rng)[0] for text in sequence.utterances]
+        recordings = [self._recorder.record(text, rng) for text in sequence.utterances]
         laid_out = sequence.lay_out([recording.pieces for recording in recordings])
         return Example(Kind.HEARD, len(laid_out[0]), laid_out, recordings, wanted)
 

@@ -146,9 +146,9 @@ STAGES = {
     # Which word piece begins at every encoder step.
     "pieces": StageSettings(steps=3800, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # The word pieces in their order.
-    "words": StageSettings(steps=6000, batch=24, learning_rate=6e-4, warmup_steps=100, plays=3),
+    "words": StageSettings(steps=6000, batch=24, learning_rate=6e-4, warmup_steps=100),
     # The same of words that are drawn evenly: most are seldom met in sentences.
-    "spelling": StageSettings(steps=5000, batch=24, learning_rate=6e-4, warmup_steps=100, plays=3),
+    "spelling": StageSettings(steps=5000, batch=24, learning_rate=6e-4, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(steps=12_000, batch=16, learning_rate=8e-4, warmup_steps=200),
     # The projector learns the embeddings that the decoder gives to the word pieces.

@@ -6,6 +6,7 @@ N utterances, T features, S encoder steps.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -19,6 +20,7 @@ from voice.training.augment import Augmenter
 from voice.training.engines import VOICES, installed, speak_with_engine
 from voice.training.pieces import place_pieces
 from voice.training.recipe import LABELS_PER_STEP, SOUND_CONFIG
+from voice.training.replay import replay
 from voice.training.sequences import IGNORED, SequenceMaker
 from voice.training.skills import (
     sample_key_words,
@@ -37,6 +39,11 @@ from voice.training.speech import (
 ENCODER_CONFIG = EncoderConfig.from_dict(SOUND_CONFIG)
 ENGINES_SHARE = 0.3
 """Of the utterances from the stage words on, where other engines are installed: their voices."""
+CLIP_PLAYS = 6
+"""How often a clip of another engine is recorded where it does not matter what is said: a program
+that is started for it takes 20 times as long as espeak-ng and 10 times as long as a recording."""
+CLIPS = 64
+"""Clips that wait for their next recording."""
 WORTH_A_GROUP = 0.85
 """Part of a batch's cost, padding included, below which it is encoded in two groups."""
 MAX_SAMPLES = 12 * 16_000
@@ -120,23 +127,32 @@ class Recorder:
 
     def __init__(self, maker: SequenceMaker, rng: random.Random, engines: bool) -> None:
         self._maker = maker
-        self._engines = engines and bool(installed(VOICES))
+        self._engines_share = ENGINES_SHARE if engines and installed(VOICES) else 0.0
         self._speech = SpeechMaker()
         self._augment = Augmenter(rng)
 
-    def record(self, text: str, rng: random.Random, times: int = 1) -> list[Recording]:
-        """``times`` recordings of one utterance."""
-        if self._engines and rng.random() < ENGINES_SHARE:
-            utterance = speak_with_engine(text, rng)
-        else:
-            utterance = self._speech.speak(text, sample_speaker(rng))
-        made = []
-        for _ in range(times):
-            samples, lead = self._augment(utterance.samples)
-            samples = np.pad(samples, (0, max(0, 1600 - len(samples))))[:MAX_SAMPLES]
-            features = normalize(log_mel(torch.from_numpy(samples), ENCODER_CONFIG.mel))
-            made.append(self._label(utterance, lead, features))
-        return made
+    def record(self, text: str, rng: random.Random) -> Recording:
+        """One recording of what is to be said."""
+        if rng.random() < self._engines_share:
+            return self._record(speak_with_engine(text, rng))
+        return self._record(self._speech.speak(text, sample_speaker(rng)))
+
+    def recordings(
+        self, draw: Callable[[random.Random], str], rng: random.Random
+    ) -> Iterator[Recording]:
+        """Endless recordings of what is drawn; clips that take long to make come several times."""
+        clips = replay(_clips(draw, rng), CLIP_PLAYS, rng, CLIPS)
+        while True:
+            if rng.random() < self._engines_share:
+                yield self._record(next(clips))
+            else:
+                yield self._record(self._speech.speak(draw(rng), sample_speaker(rng)))
+
+    def _record(self, utterance: Utterance) -> Recording:
+        samples, lead = self._augment(utterance.samples)
+        samples = np.pad(samples, (0, max(0, 1600 - len(samples))))[:MAX_SAMPLES]
+        features = normalize(log_mel(torch.from_numpy(samples), ENCODER_CONFIG.mel))
+        return self._label(utterance, lead, features)
 
     def _label(self, utterance: Utterance, lead: int, features: Tensor) -> Recording:
         num_steps = count_steps(len(features))
@@ -150,6 +166,11 @@ class Recorder:
         if len(utterance.phonemes):
             labels = step_labels(utterance.phonemes, lead, num_steps)
         return Recording(labels, pieces, features)
+
+
+def _clips(draw: Callable[[random.Random], str], rng: random.Random) -> Iterator[Utterance]:
+    while True:
+        yield speak_with_engine(draw(rng), rng)
 
 
 def random_utterance(rng: random.Random) -> str:

@@ -15,7 +15,7 @@ from voice.training.recipe import STAGES, VOCABULARY_SIZE, StageSettings
 from voice.training.replicas import run_replicas
 from voice.training.sequences import SPELL_WORDS, TRANSCRIBE
 from voice.training.skills import sample_conversation, training_sentences
-from voice.training.stages import EARS, train_stage
+from voice.training.stages import goes_on, train_stage
 from voice.training.tokenizer import build_tokenizer
 
 TOKENIZER_TEXTS = 60_000
@@ -59,9 +59,9 @@ def train(
         replicas: processes that train together, each with as large a batch (CPU only).
         steps: stage → its number of steps, where it is not the recipe's.
         rate: factor on the recipe's learning rates.
-        blend: part of what a stage of the ear ends with in its weights, above 0, at most 1; the
-            rest is what it began with (WiSE-FT, arXiv 2109.01903). An ear that goes on from a
-            trained one with other data then forgets less of what it knew.
+        blend: part of what a stage ends with in its weights, above 0, at most 1; the rest is what
+            it began with (WiSE-FT, arXiv 2109.01903), if that is another stage's. What goes on
+            from a trained one with other data then forgets less of what it knew.
     """
     directory.mkdir(parents=True, exist_ok=True)
     open_tokenizer(directory, seed)
@@ -70,7 +70,7 @@ def train(
             stage,
             steps=steps.get(name, stage.steps),
             learning_rate=stage.learning_rate * rate,
-            blend=blend if name in EARS else 1.0,
+            blend=blend if goes_on(name) else 1.0,
         )
         for name, stage in STAGES.items()
         if name in stages

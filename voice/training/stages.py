@@ -117,6 +117,11 @@ def train_stage(
     trainer.run(batches, loss, device)
 
 
+def goes_on(name: str) -> bool:
+    """Whether all that a stage trains begins with what another one has learnt."""
+    return EARS.get(name) is not None or name in TOGETHER[1:]
+
+
 def load_parts(hearing: Hearing, language: Language, directory: Path) -> None:
     """Gives ear and decoder what the last of their own stages have learnt."""
     ears = [directory / f"{stage}.pt" for stage in EARS]

@@ -143,22 +143,31 @@ def test_checkpoint_without_classifiers_is_refused(tmp_path):
         start_from(write_tiny(tmp_path / "tiny"), tmp_path / "run")
 
 
-def test_blend_is_of_the_ear_s_stages(run, tmp_path, monkeypatch):
-    seen = {}
-    monkeypatch.setattr(
-        runs, "train_stage", lambda name, settings, *rest: seen.update({name: settings.blend})
-    )
-    runs.train(run, ["words", "spelling", "projector", "joint"], "cpu", 1, blend=0.5)
-    assert seen == {"words": 0.5, "spelling": 0.5, "projector": 1.0, "joint": 1.0}
+@pytest.fixture
+def settings_of(run, monkeypatch):
+    """What `train` tells its stages; none of them is trained."""
+
+    def settings_of(stages, **options):
+        seen = {}
+        monkeypatch.setattr(
+            runs, "train_stage", lambda name, settings, *rest: seen.update({name: settings})
+        )
+        runs.train(run, stages, "cpu", 1, **options)
+        return seen
+
+    return settings_of
+
+
+def test_blend_is_of_stages_that_go_on_from_what_another_has_learnt(settings_of):
+    stages = ["sounds", "words", "language", "projector", "listening", "joint"]
+    blends = {name: stage.blend for name, stage in settings_of(stages, blend=0.5).items()}
+    anew = dict.fromkeys(("sounds", "language", "projector"), 1.0)
+    assert blends == anew | dict.fromkeys(("words", "listening", "joint"), 0.5)
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.3])
-def test_rate_scales_the_recipe_s_learning_rates(run, tmp_path, monkeypatch, rate):
-    seen = {}
-    monkeypatch.setattr(
-        runs, "train_stage", lambda name, settings, *rest: seen.update({name: settings})
-    )
-    runs.train(run, ["words", "joint"], "cpu", 1, steps={"joint": 7}, rate=rate)
+def test_rate_scales_the_recipe_s_learning_rates(settings_of, rate):
+    seen = settings_of(["words", "joint"], steps={"joint": 7}, rate=rate)
     assert seen["joint"].steps == 7
     for stage, settings in seen.items():
         assert settings.learning_rate == pytest.approx(STAGES[stage].learning_rate * rate)

@@ -3,11 +3,13 @@
 import os
 import random
 import signal
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 
+from voice.training import recordings
 from voice.training.augment import OPUS_RATES, Augmenter, in_noise, through_opus
 from voice.training.data import (
     POSITIONS_PER_SEQUENCE,
@@ -18,6 +20,9 @@ from voice.training.data import (
 )
 from voice.training.pieces import BLANK
 from voice.training.recordings import (
+    CLIP_PLAYS,
+    CLIPS,
+    Recorder,
     Recording,
     SpeechBatch,
     collate_speech,
@@ -25,7 +30,7 @@ from voice.training.recordings import (
     random_words,
     step_labels,
 )
-from voice.training.sequences import IGNORED
+from voice.training.sequences import IGNORED, SequenceMaker
 from voice.training.skills.lexicon import lexicon
 from voice.training.speech import (
     ACCENTS,
@@ -34,6 +39,7 @@ from voice.training.speech import (
     VARIANTS,
     SpeakerSettings,
     SpeechMaker,
+    Utterance,
     phoneme_class,
     sample_speaker,
 )
@@ -158,6 +164,25 @@ def test_speech_batch_holds_what_is_said_beside_how_it_sounds(maker, tokenizer, 
     assert ((batch.labels != IGNORED).all(-1).sum(-1) == steps).all()
     assert ((batch.pieces != IGNORED).sum(-1) == steps).all()
     assert (batch.pieces > BLANK).any(-1).all()
+
+
+def test_clips_of_other_engines_are_recorded_several_times(maker, tokenizer, monkeypatch):
+    spoken = []
+
+    def speak(text, rng):
+        spoken.append(text)
+        tone = np.sin(np.arange(4000 + 160 * len(spoken)) / 20).astype(np.float32)
+        return Utterance(text, tone, np.zeros(0, np.int16), np.zeros(1, np.int64))
+
+    monkeypatch.setattr(recordings, "installed", lambda voices: voices)
+    monkeypatch.setattr(recordings, "ENGINES_SHARE", 1.0)
+    monkeypatch.setattr(recordings, "speak_with_engine", speak)
+    rng = random.Random(0)
+    recorder = Recorder(SequenceMaker(tokenizer), rng, engines=True)
+    made = list(islice(recorder.recordings(lambda rng: "hello", rng), 40 * CLIP_PLAYS))
+    assert len(spoken) == pytest.approx((len(made) + CLIPS) / CLIP_PLAYS, abs=1)
+    # Those without room and noise may be equal: loudness is normalised away.
+    assert len({recording.features.sum().item() for recording in made}) > 0.9 * len(made)
 
 
 def test_heard_sequences_have_a_place_for_every_step_of_their_speech(maker, tokenizer, small_pools):
