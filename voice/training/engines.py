@@ -15,14 +15,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 from scipy.signal import resample_poly
 
 from voice.audio_file import read_audio
-from voice.training.speech import Utterance
+from voice.training.speech import Utterance, guess_word_starts
 
 RATES = 0.85, 1.2
 PITCHES = 0.8, 1.25
@@ -134,6 +133,5 @@ def speak_with_engine(text: str, rng: random.Random) -> Utterance:
     samples = voice.speak(text, rng.uniform(*RATES), rng.uniform(*PITCHES))
     # Shorter in time is higher: the rate was chosen at random anyway.
     samples = resample_poly(samples, 100, round(100 * rng.uniform(*SHIFTS))).astype(np.float32)
-    letters = [0, *accumulate(len(word) for word in text.split())]
-    starts = np.asarray(letters[:-1]) * len(samples) // letters[-1]
+    starts = guess_word_starts(text, len(samples))
     return Utterance(text, samples, np.zeros(0, np.int16), starts)

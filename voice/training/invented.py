@@ -2,20 +2,20 @@
 
 espeak's English comes in a handful of accents and a hundred variants; an encoder that hears only
 those learns them by heart. An invented accent is one of espeak's with some of its sounds put in
-another's place, as people do who learnt English elsewhere; an invented variant has random formants,
-pitch, breath and voicing. Both are files in espeak's own formats (docs/voices.md of espeak-ng),
-written beside its data before the library starts.
+another's place, as people do who learnt English elsewhere or grew up with another one, and with a
+rhythm of its own; an invented variant has random formants, pitch, breath and voicing. Both are
+files in espeak's own formats (docs/voices.md of espeak-ng), written beside its data. espeak reads
+them whenever their voice is chosen, so every utterance can have an accent of its own.
 """
 
 from __future__ import annotations
 
 import random
+from functools import cache
 from pathlib import Path
 
-NUM_ACCENTS = 72
-NUM_VARIANTS = 144
-ACCENTS = tuple(f"en-x-a{index}" for index in range(NUM_ACCENTS))
-VARIANTS = tuple(f"invented{index}" for index in range(NUM_VARIANTS))
+ACCENT = "en-x-invented"
+VARIANT = "invented"
 
 _BASES = ("en", "en-US", "en-US", "en-GB-x-rp", "en-GB-x-gbclan", "en-GB-x-gbcwmd", "en-029")
 """espeak's accents that invented ones start from; the one that is held out is not among them."""
@@ -25,57 +25,74 @@ _VOWELS = {
     "eI": "e: e E aI", "aI": "aa OI a", "oU": "o: O: aU u", "aU": "u: oU A:", "OI": "aI O:",
     "a": "E aa A: V", "aa": "a A:", "A:": "a aa O:", "V": "a U @ 0", "0": "O: A: O a",
     "O:": "o: 0 A:", "I": "i E @ 1", "i:": "i I", "u:": "u U 1", "U": "u: V u",
-    "E": "e I a e:", "3:": "E @ e:", "@": "a E V I",
+    "E": "e I a e:", "3:": "E @ e:", "@": "a E V I", "3": "@ E V", "I2": "@ i", "a#": "a @ V",
+    "e@": "E e: 3:", "i@": "i: I", "U@": "o@ O: u:", "o@": "O: oU", "A@": "A: aa a",
+    "aI@": "aI A:",
 }  # fmt: skip
 _CONSONANTS = {
     "r": "R *", "T": "t s f t[", "D": "d z v", "t": "t[ t#", "w": "v", "v": "w B", "z": "s",
     "N": "n", "l": "l^", "dZ": "tS", "Z": "S",
 }  # fmt: skip
-_VOWEL_SHARE = 0.3
-_CONSONANT_SHARE = 0.12
+_VOWEL_SHARES = 0.05, 0.6
+_CONSONANT_SHARES = 0.0, 0.25
+"""From hardly any accent to a strong one."""
+_STRESS_LENGTHS = 160, 140, 190, 180, 180, 180, 255, 280
+"""Of syllables from unstressed to the most stressed one of a sentence, as in espeak's English."""
 
 
-def write_voices(data: Path, folder: Path, seed: int = 0) -> None:
-    """Fills ``folder`` with links to espeak-ng's ``data`` and with the invented voices."""
-    rng = random.Random(seed)
-    languages, variants = folder / "lang" / "gmw", folder / "voices" / "!v"
-    for path in data.iterdir():
-        if path.name not in ("lang", "voices"):
-            (folder / path.name).symlink_to(path)
-    # espeak lists 350 voices at most.
-    for path, to, which in (
-        (data / "lang" / "gmw", languages, "en*"),
-        (data / "voices" / "!v", variants, "*"),
-    ):
-        to.mkdir(parents=True)
-        for file in path.glob(which):
-            (to / file.name).symlink_to(file)
-    for name in ACCENTS:
-        (languages / name).write_text(_accent(name, (languages / rng.choice(_BASES)), rng))
-    for name in VARIANTS:
-        (variants / name).write_text(_variant(name, rng))
+class InventedVoices:
+    """A folder of espeak-ng's data with an accent and a variant that can be invented anew."""
+
+    def __init__(self, data: Path, folder: Path) -> None:
+        """Fills ``folder`` with links to espeak-ng's ``data`` and with the first inventions."""
+        self._languages, variants = folder / "lang" / "gmw", folder / "voices" / "!v"
+        for path in data.iterdir():
+            if path.name not in ("lang", "voices"):
+                (folder / path.name).symlink_to(path)
+        # espeak lists 350 voices at most.
+        for path, to, which in (
+            (data / "lang" / "gmw", self._languages, "en*"),
+            (data / "voices" / "!v", variants, "*"),
+        ):
+            to.mkdir(parents=True)
+            for file in path.glob(which):
+                (to / file.name).symlink_to(file)
+        self._variant = variants / VARIANT
+        self.invent(0)
+
+    def invent(self, seed: int) -> None:
+        """Makes both anew; the same ``seed`` makes the same."""
+        rng = random.Random(seed)
+        (self._languages / ACCENT).write_text(_accent(self._languages / rng.choice(_BASES), rng))
+        self._variant.write_text(_random_variant(rng))
 
 
-def _accent(name: str, base: Path, rng: random.Random) -> str:
-    kept = [
-        line
-        for line in base.read_text().splitlines()
-        if not line.startswith(("name", "language", "maintainer", "status"))
-    ]
-    replaced = []
-    for sounds, share in ((_VOWELS, _VOWEL_SHARE), (_CONSONANTS, _CONSONANT_SHARE)):
+@cache
+def _kept(base: Path) -> list[str]:
+    """What an accent takes over from another one."""
+    named = ("name", "language", "maintainer", "status")
+    return [line for line in base.read_text().splitlines() if not line.startswith(named)]
+
+
+def _accent(base: Path, rng: random.Random) -> str:
+    changed = []
+    for sounds, shares in ((_VOWELS, _VOWEL_SHARES), (_CONSONANTS, _CONSONANT_SHARES)):
+        share = rng.uniform(*shares)
         for sound, near in sounds.items():
             if rng.random() < share:
-                replaced.append(f"replace 00 {sound} {rng.choice(near.split())}")
+                changed.append(f"replace 00 {sound} {rng.choice(near.split())}")
+    if rng.random() < 0.5:
+        lengths = (round(length * rng.uniform(0.8, 1.2)) for length in _STRESS_LENGTHS)
+        changed.append("stressLength " + " ".join(map(str, lengths)))
     # The last of several lines about one sound wins; ours come last.
-    return "\n".join((f"name {name}", f"language {name}", *kept, *replaced, ""))
+    return "\n".join((f"name {ACCENT}", f"language {ACCENT}", *_kept(base), *changed, ""))
 
 
-def _variant(name: str, rng: random.Random) -> str:
+def _random_variant(rng: random.Random) -> str:
     low = rng.randint(60, 190)
     lines = [
         "language variant",
-        f"name {name}",
+        f"name {VARIANT}",
         f"pitch {low} {round(low * rng.uniform(1.2, 1.8))}",
     ]
     tract = rng.gauss(100, 7)

@@ -11,6 +11,7 @@ import random
 import tempfile
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import espeakng_loader
@@ -51,7 +52,7 @@ HELDOUT_VARIANTS = tuple(
     RicishayMax3 robosoft2""".split()
 )
 
-INVENTED_SHARE = 0.4
+INVENTED_SHARE = 0.5
 """Of the accents, and of the variants, of the speakers that are trained on."""
 
 
@@ -63,6 +64,7 @@ class SpeakerSettings:
         voice: espeak voice and variant, such as ``en-us+f3``.
         rate: words per minute. pitch, pitch_range: espeak's 0 to 100.
         formant_shift: resampling factor; above 1 the vocal tract is shorter and the voice higher.
+        invention: seed of an accent and a variant that are invented.
     """
 
     voice: str
@@ -70,6 +72,7 @@ class SpeakerSettings:
     pitch: int
     pitch_range: int
     formant_shift: float
+    invention: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,8 @@ def sample_speaker(rng: random.Random, heldout: bool = False) -> SpeakerSettings
         accent = HELDOUT_ACCENT if rng.random() < 0.25 else rng.choice(ACCENTS)
         voice = f"{accent}+{rng.choice(HELDOUT_VARIANTS)}"
     else:
-        accent = rng.choice(invented.ACCENTS if rng.random() < INVENTED_SHARE else ACCENTS)
-        variant = rng.choice(invented.VARIANTS if rng.random() < INVENTED_SHARE else VARIANTS)
+        accent = invented.ACCENT if rng.random() < INVENTED_SHARE else rng.choice(ACCENTS)
+        variant = invented.VARIANT if rng.random() < INVENTED_SHARE else rng.choice(VARIANTS)
         voice = accent if rng.random() < 0.12 else f"{accent}+{variant}"
     natural = rng.random() < 0.25  # espeak's own defaults are what most people will feed
     return SpeakerSettings(
@@ -106,6 +109,7 @@ def sample_speaker(rng: random.Random, heldout: bool = False) -> SpeakerSettings
         pitch=50 if natural else rng.randint(15, 85),
         pitch_range=50 if natural else rng.randint(15, 90),
         formant_shift=1.0 if natural else rng.uniform(0.86, 1.18),
+        invention=0 if heldout else rng.getrandbits(32),
     )
 
 
@@ -113,9 +117,10 @@ class SpeechMaker:
     """Speaks texts as random speakers; one per process, because espeak is process-global."""
 
     def __init__(self) -> None:
-        self._voices = tempfile.TemporaryDirectory(prefix="parley-voices-")
-        folder = Path(self._voices.name)
-        invented.write_voices(Path(espeakng_loader.get_data_path()), folder)
+        self._folder = tempfile.TemporaryDirectory(prefix="parley-voices-")
+        folder = Path(self._folder.name)
+        data = Path(espeakng_loader.get_data_path())
+        self._invented = invented.InventedVoices(data, folder)
         self._library = EspeakLibrary(buffer_ms=200, phonemes=True, data_path=str(folder))
 
     def speak(self, text: str, speaker: SpeakerSettings) -> Utterance:
@@ -131,12 +136,14 @@ class SpeechMaker:
             text,
             samples.astype(np.float32),
             _label(events, count, stretch),
-            _word_starts(text, events, stretch),
+            _word_starts(text, events, stretch, count),
         )
 
     def _synthesize(
         self, text: str, speaker: SpeakerSettings
     ) -> tuple[np.ndarray, list[SpeechEvent]]:
+        if invented.VARIANT in speaker.voice:  # in the accent's name, too
+            self._invented.invent(speaker.invention)
         self._library.set_voice(speaker.voice)
         self._library.set_parameter(Parameter.RATE, speaker.rate)
         self._library.set_parameter(Parameter.PITCH, speaker.pitch)
@@ -162,8 +169,18 @@ def _label(events: list[SpeechEvent], num_samples: int, stretch: float) -> np.nd
     return classes[np.searchsorted(starts, centres, side="right") - 1]
 
 
-def _word_starts(text: str, events: list[SpeechEvent], stretch: float) -> np.ndarray:
+def guess_word_starts(text: str, num_samples: int) -> np.ndarray:
+    """Where the words of speech begin if every letter takes as long: int64 [words]."""
+    letters = [0, *accumulate(len(word) for word in text.split())]
+    return np.asarray(letters[:-1]) * num_samples // letters[-1]
+
+
+def _word_starts(
+    text: str, events: list[SpeechEvent], stretch: float, num_samples: int
+) -> np.ndarray:
     words = [event for event in events if event.kind is EventKind.WORD]
+    if not words:  # of one word, at times: spoken, but not reported
+        return guess_word_starts(text, num_samples)
     first_characters = np.asarray([event.text_start for event in words])
     starts = []
     character = 0

@@ -44,6 +44,7 @@ from voice.training.speech import (
     sample_speaker,
 )
 from voice.training.tokenizer import build_tokenizer
+from voice.tts.espeak_library import EventKind
 
 PLAIN = SpeakerSettings("en-us", 175, 50, 50, 1.0)
 
@@ -70,6 +71,20 @@ def test_speech_begins_its_words_in_order(maker):
     assert (np.diff(utterance.word_starts) >= 0).all()
     assert utterance.word_starts[0] < 3200
     assert utterance.word_starts[-1] < len(utterance.samples) - 3200
+
+
+def test_words_that_espeak_does_not_report_begin_by_their_letters(maker, monkeypatch):
+    synthesize = maker._library.synthesize
+
+    def report_phonemes(text, on_audio):
+        def collect(audio, events):
+            return on_audio(audio, [event for event in events if event.kind is EventKind.PHONEME])
+
+        synthesize(text, collect)
+
+    monkeypatch.setattr(maker._library, "synthesize", report_phonemes)
+    utterance = maker.speak("hum seven", PLAIN)
+    assert utterance.word_starts.tolist() == [0, len(utterance.samples) * 3 // 8]
 
 
 def test_formant_shift_changes_the_length(maker):

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voice.training import invented
+from voice.training.invented import ACCENT, VARIANT, InventedVoices
 from voice.training.speech import HELDOUT_ACCENT, SpeakerSettings, SpeechMaker
+
+TEXT = "please tell me what three plus seven is"
 
 
 @pytest.fixture(scope="module")
@@ -15,19 +17,35 @@ def maker():
     return SpeechMaker()
 
 
-@pytest.mark.parametrize("voice", [invented.ACCENTS[0], f"en-us+{invented.VARIANTS[-1]}"])
-def test_invented_voice_speaks_with_labels(maker, voice):
-    text = "please tell me what three plus seven is"
-    utterance = maker.speak(text, SpeakerSettings(voice, 175, 50, 50, 1.0))
+@pytest.fixture
+def data():
+    return Path(pytest.importorskip("espeakng_loader").get_data_path())
+
+
+def written(folder):
+    return [
+        folder.joinpath(*place).read_text()
+        for place in (("lang", "gmw", ACCENT), ("voices", "!v", VARIANT))
+    ]
+
+
+@pytest.mark.parametrize("voice", [ACCENT, f"en-us+{VARIANT}", f"{ACCENT}+{VARIANT}"])
+@pytest.mark.parametrize("invention", range(6))
+def test_invented_voice_speaks_with_labels(maker, voice, invention):
+    utterance = maker.speak(TEXT, SpeakerSettings(voice, 175, 50, 50, 1.0, invention))
     assert 1.0 < len(utterance.samples) / 16_000 < 6.0
     assert np.abs(utterance.samples).max() > 0.02
     assert (utterance.phonemes > 0).mean() > 0.6
 
 
-def test_invented_accents_never_start_from_the_heldout_one(tmp_path):
-    loader = pytest.importorskip("espeakng_loader")
-    data = Path(loader.get_data_path())
-    invented.write_voices(data, tmp_path)
+def test_every_invention_sounds_otherwise(maker):
+    speakers = (SpeakerSettings(ACCENT, 175, 50, 50, 1.0, invention) for invention in range(8))
+    said = [maker.speak(TEXT, speaker).phonemes.tolist() for speaker in speakers]
+    assert len(set(map(tuple, said))) == len(said)
+
+
+def test_invented_accents_never_start_from_the_heldout_one(data, tmp_path):
+    voices = InventedVoices(data, tmp_path)
     languages = tmp_path / "lang" / "gmw"
     table = next(
         line
@@ -35,16 +53,17 @@ def test_invented_accents_never_start_from_the_heldout_one(tmp_path):
         if line.startswith("phonemes")
     )
     assert HELDOUT_ACCENT.lower() == "en-gb-scotland"
-    for name in invented.ACCENTS:
-        assert table not in (languages / name).read_text()
+    for seed in range(200):
+        voices.invent(seed)
+        assert table not in (languages / ACCENT).read_text()
 
 
-def test_invented_voices_are_the_same_each_time(tmp_path):
-    loader = pytest.importorskip("espeakng_loader")
-    data = Path(loader.get_data_path())
+def test_inventions_repeat_with_their_seed(data, tmp_path):
+    found = []
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        invented.write_voices(data, tmp_path / folder)
-    for name in invented.VARIANTS[:5]:
-        one, two = (tmp_path / f / "voices" / "!v" / name for f in ("one", "two"))
-        assert one.read_text() == two.read_text()
+        voices = InventedVoices(data, tmp_path / folder)
+        for seed in (5, 6):
+            voices.invent(seed)
+            found.append(written(tmp_path / folder))
+    assert found[0] == found[2] != found[1] == found[3]
