@@ -124,7 +124,9 @@ class StageSettings:
         heard: part of the sequences that are heard; the others are read.
         speech: part of the examples that are utterances for the ear alone.
         plays: how often a batch is learnt from; speech takes long to make.
-        blend: part of what a stage ends with in its weights; the rest is what it began with.
+        mean_steps: the weights that a stage ends with are the mean over about so many steps, later
+            ones counting more (Polyak and Juditsky 1992).
+        blend: part of that mean in them; the rest is what the stage began with.
     """
 
     steps: int
@@ -137,6 +139,7 @@ class StageSettings:
     heard: float = 0.0
     speech: float = 0.0
     plays: int = 1
+    mean_steps: int = 200
     blend: float = 1.0
 
 

@@ -77,11 +77,12 @@ class Trainer:
             {"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()
         ]
         self._optimizer = torch.optim.AdamW(
-            adam_groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
+            adam_groups, lr=settings.learning_rate, betas=(0.9, 0.999), fused=True
         )
         self.step = 0
+        self._mean = [weight.clone() for weight in self._weights()]
         # Of a stage that is resumed, too: it is made anew from what it goes on from.
-        self._beginning = [w.clone() for w in self._weights()] if settings.blend < 1 else []
+        self._beginning = [weight.clone() for weight in self._mean] if settings.blend < 1 else []
 
     def _weights(self) -> list[Tensor]:
         """What is trained, and the statistics that layers keep of what passed through them."""
@@ -101,6 +102,7 @@ class Trainer:
         self._module.load_state_dict(saved["module"])
         if saved["optimizer"] is not None:
             self._optimizer.load_state_dict(saved["optimizer"])
+            self._mean = [weight.to(self._mean[0].device) for weight in saved["mean"]]
         self.step = saved["step"]
         return True
 
@@ -114,11 +116,11 @@ class Trainer:
         if rank() > 0:
             return
         partial = self._file.with_suffix(".part")
-        optimizer = None if self.finished else self._optimizer.state_dict()
-        torch.save(
-            {"module": self._module.state_dict(), "optimizer": optimizer, "step": self.step},
-            partial,
-        )
+        module = self._module.state_dict()
+        saved: dict[str, Any] = {"module": module, "optimizer": None, "step": self.step}
+        if not self.finished:
+            saved |= {"optimizer": self._optimizer.state_dict(), "mean": self._mean}
+        torch.save(saved, partial)
         partial.replace(self._file)
 
     def run(
@@ -157,10 +159,19 @@ class Trainer:
                     saved_at = time.monotonic()
         self.save()
 
-    def _blend(self) -> None:
-        """Moves what was learnt back towards where the stage began."""
-        for weight, began in zip(self._weights(), self._beginning, strict=True):
-            weight.copy_(torch.lerp(began, weight, self._settings.blend))
+    def _meet(self) -> None:
+        """Averages over the replicas, and over what the weights were before."""
+        weights = self._weights()
+        average(weights)
+        share = min(1.0, MEET_EVERY_STEPS / min(self.step, self._settings.mean_steps))
+        for mean, weight in zip(self._mean, weights, strict=True):
+            mean.lerp_(weight, share)
+        if not self.finished:
+            return
+        for weight, mean, began in zip(
+            weights, self._mean, self._beginning or weights, strict=True
+        ):
+            weight.copy_(torch.lerp(began, mean, self._settings.blend))
 
     def _train_step(
         self, batch: Batch, loss_function: LossFunction, device: torch.device
@@ -178,7 +189,5 @@ class Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % MEET_EVERY_STEPS == 0 or self.finished:
-            average(self._weights())
-        if self.finished and self._beginning:
-            self._blend()
+            self._meet()
         return {"loss": float(loss.detach())} | figures

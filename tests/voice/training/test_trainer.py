@@ -9,7 +9,12 @@ import torch
 from torch import nn
 
 from voice.training.recipe import StageSettings
-from voice.training.trainer import LOG_EVERY_STEPS, Trainer, learning_rate_factor
+from voice.training.trainer import (
+    LOG_EVERY_STEPS,
+    MEET_EVERY_STEPS,
+    Trainer,
+    learning_rate_factor,
+)
 
 CPU = torch.device("cpu")
 
@@ -28,10 +33,17 @@ def batches():
         yield Numbers(torch.randn(8, 4, generator=generator))
 
 
-def make(tmp_path, steps, blend=1.0):
+def make(tmp_path, steps, mean_steps=1, blend=1.0):
     torch.manual_seed(0)
     module = nn.Linear(4, 4)
-    settings = StageSettings(steps=steps, batch=8, learning_rate=0.05, warmup_steps=5, blend=blend)
+    settings = StageSettings(
+        steps=steps,
+        batch=8,
+        learning_rate=0.05,
+        warmup_steps=5,
+        mean_steps=mean_steps,
+        blend=blend,
+    )
 
     def loss(batch):
         value = (module(batch.x).float() - 2 * batch.x).square().mean()
@@ -48,11 +60,38 @@ def test_training_lowers_the_loss_and_logs_it(tmp_path):
     assert lines[-1]["loss"] < 0.2 * lines[0]["loss"]
 
 
+def test_stage_ends_with_the_mean_of_what_its_weights_were(tmp_path):
+    ends, seen = {}, []
+    for mean_steps in (1, 1000):
+        (tmp_path / str(mean_steps)).mkdir()
+        trainer, module, loss = make(tmp_path / str(mean_steps), 24, mean_steps)
+        seen.clear()
+
+        def watched(batch, module=module, loss=loss):
+            seen.append(module.weight.detach().clone())
+            return loss(batch)
+
+        trainer.run(batches(), watched, CPU)
+        ends[mean_steps] = module.weight.detach()
+    assert MEET_EVERY_STEPS == 8
+    torch.testing.assert_close(ends[1000], (seen[8] + seen[16] + ends[1]) / 3)
+
+
+def test_later_weights_count_more_than_earlier_ones(tmp_path):
+    ends = {}
+    for mean_steps in (1, 16, 1000):
+        (tmp_path / str(mean_steps)).mkdir()
+        trainer, module, loss = make(tmp_path / str(mean_steps), 80, mean_steps)
+        trainer.run(batches(), loss, CPU)
+        ends[mean_steps] = module.weight.detach()
+    assert (ends[16] - ends[1]).norm() < 0.5 * (ends[1000] - ends[1]).norm()
+
+
 def test_blended_stage_ends_between_where_it_began_and_what_it_learnt(tmp_path):
     ends = {}
     for blend in (1.0, 0.25):
         (tmp_path / str(blend)).mkdir()
-        trainer, module, loss = make(tmp_path / str(blend), 20, blend)
+        trainer, module, loss = make(tmp_path / str(blend), 20, blend=blend)
         began = module.weight.detach().clone()
         trainer.run(batches(), loss, CPU)
         ends[blend] = module.weight.detach()
@@ -68,9 +107,9 @@ def test_blended_stage_that_is_over_stays_as_it_is(tmp_path):
     assert torch.equal(its_module.weight, module.weight)
 
 
-@pytest.mark.parametrize("blend", [1.0, 0.5])
-def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path, blend):
-    whole, module, loss = make(tmp_path / "whole", 40, blend)
+@pytest.mark.parametrize(("mean_steps", "blend"), [(1, 1.0), (1, 0.5), (100, 0.5)])
+def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path, mean_steps, blend):
+    whole, module, loss = make(tmp_path / "whole", 40, mean_steps, blend)
     (tmp_path / "whole").mkdir()
     whole.run(batches(), loss, CPU)
     (tmp_path / "killed").mkdir()
@@ -80,11 +119,11 @@ def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path, blend):
         yield from itertools.islice(stream, count)
         raise KeyboardInterrupt
 
-    killed, _, its_loss = make(tmp_path / "killed", 40, blend)
+    killed, _, its_loss = make(tmp_path / "killed", 40, mean_steps, blend)
     with pytest.raises(KeyboardInterrupt):
         killed.run(cut(15), its_loss, CPU)
     killed.save()
-    resumed, again, its_loss = make(tmp_path / "killed", 40, blend)
+    resumed, again, its_loss = make(tmp_path / "killed", 40, mean_steps, blend)
     assert resumed.resume()
     assert resumed.step == 15
     resumed.run(stream, its_loss, CPU)
