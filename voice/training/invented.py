@@ -30,12 +30,21 @@ _VOWELS = {
     "aI@": "aI A:",
 }  # fmt: skip
 _CONSONANTS = {
-    "r": "R *", "T": "t s f t[", "D": "d z v", "t": "t[ t#", "w": "v", "v": "w B", "z": "s",
-    "N": "n", "l": "l^", "dZ": "tS", "Z": "S",
+    "r": "w", "T": "t s f t[", "D": "d z v d[", "t": "t# ?", "w": "v B", "v": "w B f", "z": "s",
+    "s": "T", "N": "n", "l": "w", "tS": "S", "dZ": "Z j", "Z": "S", "S": "s", "j": "dZ",
+    "h": "NULL", "b": "p", "g": "k",
 }  # fmt: skip
-_VOWEL_SHARES = 0.05, 0.6
-_CONSONANT_SHARES = 0.0, 0.25
-"""From hardly any accent to a strong one."""
+# Others that no other sound of English is mistaken for: r rolled or at the throat, t at the teeth.
+_SHADES = {
+    "r": "R R R2 * * Q", "l": "l^ L", "t": "t[", "d": "d[", "h": "x C", "s": "s.", "k": "q",
+    "S": "s. S; C", "tS": "tS;", "dZ": "dZ;", "Z": "Z;", "j": "J", "b": "B", "g": "Q",
+}  # fmt: skip
+_CHANGES = (
+    (_VOWELS, (0.05, 0.6)),
+    (_SHADES, (0.0, 0.7)),
+    (_CONSONANTS, (0.0, 0.25)),
+)
+"""Each with the share of its sounds that change: from hardly any accent to a strong one."""
 _STRESS_LENGTHS = 160, 140, 190, 180, 180, 180, 255, 280
 """Of syllables from unstressed to the most stressed one of a sentence, as in espeak's English."""
 
@@ -76,7 +85,7 @@ def _kept(base: Path) -> list[str]:
 
 def _accent(base: Path, rng: random.Random) -> str:
     changed = []
-    for sounds, shares in ((_VOWELS, _VOWEL_SHARES), (_CONSONANTS, _CONSONANT_SHARES)):
+    for sounds, shares in _CHANGES:
         share = rng.uniform(*shares)
         for sound, near in sounds.items():
             if rng.random() < share:

@@ -199,7 +199,9 @@ PHONEMES = tuple(
 _MERGED = {
     "@2": "@", "I#": "I", "I2": "I", "O2": "0", "a#": "a", "aI3": "aI@", "w#": "w", "t2": "t",
     "t[": "t", "VR": "3:", "?": "t", "e:": "eI", "e": "E", "o:": "oU", "o": "O:", "O": "0",
-    "u": "u:", "1": "I", "R": "r", "*": "r", "l^": "l", "B": "v",
+    "u": "u:", "1": "I", "R": "r", "R2": "r", "Q": "r", "*": "r", "L": "l", "B": "v", "C": "h",
+    "d[": "d", "q": "k", "J": "j", "s.": "s", "S;": "S", "tS;": "tS", "dZ;": "dZ",
+    "Z;": "Z",
 }  # fmt: skip
 _CLASSES = {name: index for index, name in enumerate(PHONEMES)}
 

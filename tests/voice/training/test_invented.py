@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voice.training.invented import ACCENT, VARIANT, InventedVoices
-from voice.training.speech import HELDOUT_ACCENT, SpeakerSettings, SpeechMaker
+from voice.training.speech import HELDOUT_ACCENT, SpeakerSettings, SpeechMaker, phoneme_class
 
 TEXT = "please tell me what three plus seven is"
 
@@ -36,6 +36,17 @@ def test_invented_voice_speaks_with_labels(maker, voice, invention):
     assert 1.0 < len(utterance.samples) / 16_000 < 6.0
     assert np.abs(utterance.samples).max() > 0.02
     assert (utterance.phonemes > 0).mean() > 0.6
+
+
+def test_every_sound_of_an_invented_accent_has_a_label(data, tmp_path):
+    voices = InventedVoices(data, tmp_path)
+    sounds = set()
+    for seed in range(300):
+        voices.invent(seed)
+        lines = (tmp_path / "lang" / "gmw" / ACCENT).read_text().splitlines()
+        sounds.update(line.split()[3] for line in lines if line.startswith("replace 00 "))
+    assert {"R", "x", "e:"} <= sounds
+    assert {sound for sound in sounds if not phoneme_class(sound)} == {"NULL"}
 
 
 def test_every_invention_sounds_otherwise(maker):
