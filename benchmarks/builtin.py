@@ -43,7 +43,10 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
     asked = {job: each for job, each in reports.items() if job.what == "questions"}
     both = [e for job, e in asked.items() if job.voice == "espeak" and job.snr_db is None]
     together = Report([result for each in both for result in each.results])
-    accent = together.by("voice").get(f"espeak {HELDOUT_ACCENT}", Report())
+    accent, variants = Report(), Report()
+    for result in together.results:
+        heldout = result.voice == f"espeak {HELDOUT_ACCENT}"
+        (accent if heldout else variants).results.append(result)
     lines = []
     for job, report in asked.items():
         name = f"{job.voice}, an unseen voice of another engine"
@@ -52,7 +55,10 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
         elif job.voice == "espeak":
             name = f"espeak-ng, unseen variants and accent (`--seed {job.seed}`)"
         lines.append(_line(name, report))
-    lines.insert(len(both), _line(f"the unseen accent `{HELDOUT_ACCENT}` alone, of both", accent))
+    lines[len(both) : len(both)] = [
+        _line("the unseen variants alone, in accents that are trained on, of both", variants),
+        _line(f"the unseen accent `{HELDOUT_ACCENT}` alone, of both", accent),
+    ]
     memory = next(each for job, each in reports.items() if job.what == "memory")
     functions = next(each for job, each in reports.items() if job.what == "functions")
     ends = next(each for each in found.values() if isinstance(each, TurnEnds))

@@ -6,15 +6,14 @@ pytest.importorskip("espeakng_loader")
 
 from benchmarks import builtin
 from voice.training.evaluate import Report, Result, TurnEnds
+from voice.training.speech import HELDOUT_ACCENT
 from voice.training.suite import Job
 
 
-def answers(right: int, wrong: int, skill: str = "add") -> Report:
+def answers(right: int, wrong: int, skill: str = "add", voice: str = "espeak +f5") -> Report:
     return Report(
         [
-            Result(
-                skill, "espeak +f5", "none", "one and one", "one and one", "2", "2", number < right
-            )
+            Result(skill, voice, "none", "one and one", "one and one", "2", "2", number < right)
             for number in range(right + wrong)
         ]
     )
@@ -41,6 +40,16 @@ def test_page_has_every_share_and_the_area():
     assert "| call get time | 4 | 75.0% |" in text
     assert "| add | 40 | 87.5% |" in text
     assert "**0.750**" in text
+
+
+def test_page_tells_unseen_variants_and_the_unseen_accent_apart():
+    scots = answers(1, 3, voice=f"espeak {HELDOUT_ACCENT}")
+    text = builtin.page(found(answers(18, 2), scots))
+    assert (
+        "| the unseen variants alone, in accents that are trained on, of both | 20 | 90.0% |"
+        in text
+    )
+    assert f"| the unseen accent `{HELDOUT_ACCENT}` alone, of both | 4 | 25.0% |" in text
 
 
 @pytest.mark.parametrize(("wrong", "verdict"), [(3, "met"), (4, "MISSED")])
