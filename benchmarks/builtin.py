@@ -43,10 +43,9 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
     asked = {job: each for job, each in reports.items() if job.what == "questions"}
     both = [e for job, e in asked.items() if job.voice == "espeak" and job.snr_db is None]
     together = Report([result for each in both for result in each.results])
-    accent, variants = Report(), Report()
-    for result in together.results:
-        heldout = result.voice == f"espeak {HELDOUT_ACCENT}"
-        (accent if heldout else variants).results.append(result)
+    voices = together.by("voice")
+    accent = voices.pop(f"espeak {HELDOUT_ACCENT}", Report())
+    variants = Report([result for each in voices.values() for result in each.results])
     lines = []
     for job, report in asked.items():
         name = f"{job.voice}, an unseen voice of another engine"

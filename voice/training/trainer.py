@@ -166,11 +166,11 @@ class Trainer:
         share = min(1.0, MEET_EVERY_STEPS / min(self.step, self._settings.mean_steps))
         for mean, weight in zip(self._mean, weights, strict=True):
             mean.lerp_(weight, share)
-        if not self.finished:
-            return
-        for weight, mean, began in zip(
-            weights, self._mean, self._beginning or weights, strict=True
-        ):
+
+    def _end(self) -> None:
+        """Gives the module what it is to keep of the stage."""
+        beginning = self._beginning or self._mean
+        for weight, mean, began in zip(self._weights(), self._mean, beginning, strict=True):
             weight.copy_(torch.lerp(began, mean, self._settings.blend))
 
     def _train_step(
@@ -190,4 +190,6 @@ class Trainer:
         self.step += 1
         if self.step % MEET_EVERY_STEPS == 0 or self.finished:
             self._meet()
+        if self.finished:
+            self._end()
         return {"loss": float(loss.detach())} | figures
