@@ -25,6 +25,7 @@ def found(first: Report, second: Report):
         Job("questions", 20, seed=1): second,
         Job("questions", 4, "flite awb"): answers(1, 3),
         Job("questions", 4, snr_db=5.0): answers(2, 2),
+        Job("further", 4): answers(2, 2, "rhyme"),
         Job("memory", 4): answers(3, 1, "name_memory"),
         Job("functions", 4): answers(3, 1, "call get_time"),
         Job("turn ends", 4): TurnEnds([0.9, 0.3], [0.1, 0.4]),

@@ -147,6 +147,19 @@ def evaluate_memory(
     return report
 
 
+def evaluate_further(assistant: Assistant, questions: int, seed: int = 0) -> Report:
+    """Asks about `skills.FURTHER_SKILLS`, in held-out phrasings and espeak voices."""
+    rng = random.Random(f"evaluate-further-{seed}")
+    speakers = espeak_speakers(rng)
+    report = Report()
+    for _ in track(range(questions), description="asking about more"):
+        if len(report.results) < questions:
+            name, speak = next(speakers)
+            asked = skills.sample_further(rng, "heldout")
+            report.results += _converse(assistant, name, speak, rng, asked)
+    return report
+
+
 def evaluate_tools(assistant: Assistant, questions: int, seed: int = 0) -> Report:
     """Asks with functions at hand, of held-out phrasings, in held-out espeak voices.
 

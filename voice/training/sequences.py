@@ -20,6 +20,7 @@ from voice.training.skills import (
     sample_conversation,
     sample_digits,
     sample_drill,
+    sample_further,
     sample_instructions,
     sample_key_words,
     sample_nonsense,
@@ -148,6 +149,7 @@ class Shares:
         spelling: those that ask for the letters of a few words.
         digits: those that ask for sums and spans of time in digits.
         drill: those that practise one skill.
+        further: conversations about `FURTHER_SKILLS`.
         unfinished: conversations whose last turn stops too early.
         short: turns of few words that are over.
         tools: conversations that offer functions.
@@ -156,25 +158,27 @@ class Shares:
         typed_drills: of the turns of drills.
     """
 
-    transcription: float = 0.13
-    copying: float = 0.06
+    transcription: float = 0.1
+    copying: float = 0.05
     spelling: float = 0.05
-    digits: float = 0.06
+    digits: float = 0.04
     drill: float = 0.09
+    further: float = 0.15
     unfinished: float = 0.07
     short: float = 0.03
-    tools: float = 0.16
+    tools: float = 0.13
     instructed: float = 0.15
     typed_turns: float = 0.1
     typed_drills: float = 0.7
 
 
 SPOKEN_SHARES = Shares(
-    transcription=0.15,
+    transcription=0.13,
     copying=0.02,
-    spelling=0.07,
+    spelling=0.06,
     digits=0.02,
-    drill=0.3,
+    drill=0.24,
+    further=0.14,
     unfinished=0.08,
     short=0.04,
     tools=0.09,
@@ -205,6 +209,7 @@ class SequenceMaker:
             "spelling": shares.spelling,
             "digits": shares.digits,
             "drill": shares.drill,
+            "further": shares.further,
             "unfinished": shares.unfinished,
             "short": shares.short,
             "tools": shares.tools,
@@ -257,6 +262,10 @@ class SequenceMaker:
                 self._add_turn(sequence, text, self._write_digits, answer, spoken)
             case "drill":
                 self.add_conversation(sequence, sample_drill(rng), rng, self._typed_drills_share)
+            case "further":
+                conversation = sample_further(rng, "train")
+                conversation = replace(conversation, system=self._instructions(rng))
+                self.add_conversation(sequence, conversation, rng, self._typed_share)
             case "unfinished":
                 turns = sample_unfinished(rng, "train")
                 conversation = Conversation(turns, self._instructions(rng))

@@ -12,6 +12,7 @@ from voice.training.evaluate import (
     Report,
     TurnEnds,
     evaluate,
+    evaluate_further,
     evaluate_memory,
     evaluate_tools,
     evaluate_turn_ends,
@@ -23,7 +24,8 @@ class Job:
     """One thing to measure.
 
     Attributes:
-        what: ``questions``, ``memory``, ``functions`` or ``turn ends``. count: how many of them.
+        what: ``questions``, ``further`` ones, ``memory``, ``functions`` or ``turn ends``.
+        count: how many of them.
         voice, snr_db: who asks, in how much noise; None for none.
     """
 
@@ -38,6 +40,8 @@ class Job:
         match self.what:
             case "questions":
                 return evaluate(assistant, self.count, self.seed, self.voice, self.snr_db)
+            case "further":
+                return evaluate_further(assistant, self.count, self.seed)
             case "memory":
                 return evaluate_memory(assistant, self.count, self.seed)
             case "functions":
@@ -58,6 +62,7 @@ def jobs(questions: int, seeds: Sequence[int]) -> list[Job]:
     asked = [Job("questions", questions, seed=each) for each in seeds]
     asked += [Job("questions", fifth, voice, seed=seed) for voice in installed(HELDOUT_VOICES)]
     asked += [Job("questions", fifth, snr_db=snr_db, seed=seed) for snr_db in SNRS_DB]
+    asked.append(Job("further", questions, seed=seed))
     memory = Job("memory", max(1, fifth // 4), seed=seed)
     functions, ends = Job("functions", fifth, seed=seed), Job("turn ends", 2 * fifth, seed=seed)
     return [*asked, memory, functions, ends]

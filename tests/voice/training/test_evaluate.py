@@ -8,10 +8,12 @@ from voice import load
 from voice.training.evaluate import (
     TurnEnds,
     evaluate,
+    evaluate_further,
     evaluate_memory,
     evaluate_tools,
     evaluate_turn_ends,
 )
+from voice.training.skills import FURTHER_SKILLS
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,12 @@ def test_every_turn_is_judged_whole(builtin):
     assert len(found.whole) == 6
     assert len(found.cut) <= 6
     assert all(0 <= probability <= 1 for probability in found.whole + found.cut)
+
+
+def test_further_questions_are_about_further_skills(builtin):
+    report = evaluate_further(builtin, 4)
+    assert len(report.results) >= 4
+    assert {result.skill for result in report.results} <= set(FURTHER_SKILLS)
 
 
 def test_questions_for_functions_are_counted_by_function(builtin):

@@ -15,6 +15,7 @@ from voice.training.skills.conversations import (
     sample_turn,
 )
 from voice.training.skills.digits import sample_digits
+from voice.training.skills.further import FURTHER_SKILLS, sample_further
 from voice.training.skills.instructions import sample_instructions
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import sample_word_salad, training_sentences
@@ -23,6 +24,7 @@ from voice.training.skills.unfinished import cut_short, sample_short, sample_unf
 from voice.training.skills.wording import sample_key_words, sample_words_to_spell, spelled
 
 __all__ = [
+    "FURTHER_SKILLS",
     "SKILLS",
     "Conversation",
     "Function",
@@ -34,6 +36,7 @@ __all__ = [
     "sample_conversation",
     "sample_digits",
     "sample_drill",
+    "sample_further",
     "sample_instructions",
     "sample_key_words",
     "sample_memory",

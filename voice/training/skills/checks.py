@@ -89,7 +89,7 @@ def _all_countries_and_capitals() -> Iterable[str]:
 
 
 _CHECKS: dict[str, Callable[[Turn, str], bool]] = {
-    **dict.fromkeys(("add", "subtract", "multiply"), _is_calculated),
+    **dict.fromkeys(("add", "subtract", "multiply", "divide", "double"), _is_calculated),
     "spell": _is_spelled,
     "capital": _names_only(_all_countries_and_capitals),
     "opposite": _names_only(_all_opposites),

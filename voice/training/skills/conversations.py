@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import accumulate
 
 from voice.training.skills.arithmetic import sample_add, sample_multiply, sample_subtract
+from voice.training.skills.further import sample_further
 from voice.training.skills.knowledge import (
     FOLLOW_UP,
     FOLLOWED_UP,
@@ -66,6 +67,9 @@ _CORRECTED_SHARE = 0.15
 
 _LONG_MEMORY_SHARE = 0.35
 """Part of these, in training, that go on for longer before the name is asked for."""
+
+_FURTHER_SHARE = 0.3
+"""Part of the questions that are about further skills."""
 
 _FOLLOW_UP_SHARE = 0.4
 """Part of the turns after a question of `FOLLOWED_UP` that ask it of something else."""
@@ -139,7 +143,8 @@ def sample_conversation(rng: random.Random, split: Split) -> Conversation:
 
 def sample_question(rng: random.Random) -> str:
     """What is said in any turn of a conversation, from the phrasings for training."""
-    return rng.choice(sample_conversation(rng, "train").turns).user
+    sample = sample_further if rng.random() < _FURTHER_SHARE else sample_conversation
+    return rng.choice(sample(rng, "train").turns).user
 
 
 def sample_drill(rng: random.Random) -> Conversation:

@@ -276,13 +276,14 @@ _ORDERS = (
 
 
 @cache
-def _weighted_countries() -> tuple[Country, ...]:
+def weighted_countries() -> tuple[Country, ...]:
+    """All countries, well known ones three times."""
     return tuple(c for c in countries() for _ in range(3 if c.is_well_known else 1))
 
 
 def sample_capital(rng: random.Random, split: Split, phrasings: Phrasings = CAPITAL) -> Turn:
     """The capital of any country, well known ones three times as often."""
-    country = rng.choice(_weighted_countries())
+    country = rng.choice(weighted_countries())
     reply, *accept = (f"The capital of {country.name} is {city}." for city in country.capitals)
     user = phrasings.sample(rng, split, {"x": rng.choice(country.said)})
     return Turn(user, reply, "capital", tuple(accept))

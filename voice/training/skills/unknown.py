@@ -33,7 +33,7 @@ OUT_OF_SCOPE = Phrasings.of(
     <do> set (an alarm|a timer) (for five minutes|for seven|)
     <do> turn (on|off) the {machine}
     <do> (buy|find|bring|make|get) (me|us) a {thing}
-    <do> tell me (a joke|a story|the time|the news|something about {animals})
+    <do> tell me (a poem|the time|the news|something about {animals})
     <q> who (invented|made|discovered|found) the {machine}
     <q> who (wrote|painted|built) (this|that|the) {thing}
     <q> how much does (a|the|this) (car|house|{thing}|{machine}) cost
