@@ -58,9 +58,8 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
         _line("the unseen variants alone, in accents that are trained on, of both", variants),
         _line(f"the unseen accent `{HELDOUT_ACCENT}` alone, of both", accent),
     ]
-    memory = next(each for job, each in reports.items() if job.what == "memory")
-    further = next(each for job, each in reports.items() if job.what == "further")
-    functions = next(each for job, each in reports.items() if job.what == "functions")
+    once = {job.what: report for job, report in reports.items() if job not in asked}
+    memory, further, functions = (once[what] for what in ("memory", "further", "functions"))
     ends = next(each for each in found.values() if isinstance(each, TurnEnds))
     verdict = "met" if all(report.accuracy >= GOAL for report in both) else "MISSED"
     return "\n\n".join(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,15 +119,8 @@ def evaluate(
     """
     rng = random.Random(f"evaluate-{seed}")
     speakers = espeak_speakers(rng) if voice == "espeak" else engine_speakers(voice)
-    report = Report()
-    progress = track(range(questions), description=f"asking ({voice})")
-    for _ in progress:
-        if len(report.results) >= questions:
-            continue
-        name, speak = next(speakers)
-        asked = skills.sample_conversation(rng, "heldout")
-        report.results += _converse(assistant, name, speak, rng, asked, snr_db)
-    return report
+    sample, description = skills.sample_conversation, f"asking ({voice})"
+    return _ask(assistant, questions, rng, speakers, sample, description, snr_db)
 
 
 def evaluate_memory(
@@ -150,14 +143,8 @@ def evaluate_memory(
 def evaluate_further(assistant: Assistant, questions: int, seed: int = 0) -> Report:
     """Asks about `skills.FURTHER_SKILLS`, in held-out phrasings and espeak voices."""
     rng = random.Random(f"evaluate-further-{seed}")
-    speakers = espeak_speakers(rng)
-    report = Report()
-    for _ in track(range(questions), description="asking about more"):
-        if len(report.results) < questions:
-            name, speak = next(speakers)
-            asked = skills.sample_further(rng, "heldout")
-            report.results += _converse(assistant, name, speak, rng, asked)
-    return report
+    speakers, sample = espeak_speakers(rng), skills.sample_further
+    return _ask(assistant, questions, rng, speakers, sample, "asking about more")
 
 
 def evaluate_tools(assistant: Assistant, questions: int, seed: int = 0) -> Report:
@@ -167,13 +154,26 @@ def evaluate_tools(assistant: Assistant, questions: int, seed: int = 0) -> Repor
     the result is told; the skill of its `Result` is ``call`` and the function's name.
     """
     rng = random.Random(f"evaluate-tools-{seed}")
-    speakers = espeak_speakers(rng)
+    speakers, sample = espeak_speakers(rng), skills.sample_tool_conversation
+    return _ask(assistant, questions, rng, speakers, sample, "asking with functions")
+
+
+def _ask(
+    assistant: Assistant,
+    questions: int,
+    rng: random.Random,
+    speakers: Iterator[tuple[str, Speak]],
+    sample: Callable[[random.Random, skills.Split], skills.Conversation],
+    description: str,
+    snr_db: float | None = None,
+) -> Report:
+    """Goes through held-out conversations until at least so many questions have been asked."""
     report = Report()
-    for _ in track(range(questions), description="asking with functions"):
+    for _ in track(range(questions), description=description):
         if len(report.results) < questions:
             name, speak = next(speakers)
-            asked = skills.sample_tool_conversation(rng, "heldout")
-            report.results += _converse(assistant, name, speak, rng, asked)
+            asked = sample(rng, "heldout")
+            report.results += _converse(assistant, name, speak, rng, asked, snr_db)
     return report
 
 

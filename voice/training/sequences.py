@@ -262,10 +262,6 @@ class SequenceMaker:
                 self._add_turn(sequence, text, self._write_digits, answer, spoken)
             case "drill":
                 self.add_conversation(sequence, sample_drill(rng), rng, self._typed_drills_share)
-            case "further":
-                conversation = sample_further(rng, "train")
-                conversation = replace(conversation, system=self._instructions(rng))
-                self.add_conversation(sequence, conversation, rng, self._typed_share)
             case "unfinished":
                 turns = sample_unfinished(rng, "train")
                 conversation = Conversation(turns, self._instructions(rng))
@@ -277,8 +273,9 @@ class SequenceMaker:
                 conversation = sample_tool_conversation(rng, "train")
                 conversation = replace(conversation, system=self._instructions(rng, 2.0))
                 self.add_conversation(sequence, conversation, rng, self._typed_share)
-            case _:
-                conversation = sample_conversation(rng, "train")
+            case kind:
+                sample = sample_further if kind == "further" else sample_conversation
+                conversation = sample(rng, "train")
                 conversation = replace(conversation, system=self._instructions(rng))
                 self.add_conversation(sequence, conversation, rng, self._typed_share)
         return sequence

@@ -69,7 +69,7 @@ CHOOSE = Phrasings.of(
 )
 
 LETTERS = "ABC"
-_ASKED = {"capital": sample_capital, "opposite": sample_opposite, "next_day": sample_next_day}
+_ASKED = sample_capital, sample_opposite, sample_next_day
 
 
 def _bare(answer: str) -> str:
@@ -80,7 +80,7 @@ def _bare(answer: str) -> str:
 
 def sample_one_word(rng: random.Random, split: Split) -> Turn:
     """A fact, said in one word."""
-    turn = _ASKED[rng.choice(tuple(_ASKED))](rng, split)
+    turn = rng.choice(_ASKED)(rng, split)
     said, *accept = map(_bare, (turn.reply, *turn.accept))
     user = IN_ONE_WORD.sample(rng, split, {"question": turn.user})
     return Turn(user, said, "one_word", tuple(accept))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from functools import cache
 
-from voice.training.skills.lexicon import is_in_use, lexicon
+from voice.training.skills.lexicon import lexicon
 from voice.training.skills.phrasing import Phrasings
 from voice.training.skills.turns import Split, Turn
 
@@ -138,20 +137,10 @@ _FAVOURITES = {
 MOST_ON_LIST = 3
 
 
-@cache
-def _things(kind: str) -> tuple[str, ...]:
-    return tuple(word for word in lexicon().kinds[kind] if is_in_use(word))
-
-
-@cache
-def _goods() -> tuple[str, ...]:
-    return _things("nouns_mass_food") + _things("nouns_drink")
-
-
 def sample_favourite(rng: random.Random) -> tuple[str, str]:
     """A kind of things, and somebody's favourite of them."""
     kind = rng.choice(tuple(_FAVOURITES))
-    return kind, rng.choice(_things(_FAVOURITES[kind]))
+    return kind, rng.choice(lexicon().kinds[_FAVOURITES[kind]])
 
 
 def tell_favourite(rng: random.Random, split: Split, kind: str, favourite: str) -> Turn:
@@ -169,7 +158,8 @@ def ask_favourite(rng: random.Random, split: Split, kind: str, favourite: str | 
 
 def sample_goods(rng: random.Random, count: int) -> list[str]:
     """Different things to buy."""
-    return rng.sample(_goods(), count)
+    kinds = lexicon().kinds
+    return rng.sample(kinds["nouns_mass_food"] + kinds["nouns_drink"], count)
 
 
 def put_on_list(rng: random.Random, split: Split, thing: str) -> Turn:

@@ -8,7 +8,7 @@ from functools import cache
 from voice.training.skills.grammar import with_articles
 from voice.training.skills.knowledge import weighted_countries
 from voice.training.skills.phrasing import Phrasings
-from voice.training.skills.tables import lines, rows
+from voice.training.skills.tables import lines, others_of, rows
 from voice.training.skills.turns import Split, Turn
 
 SYNONYM = Phrasings.of(
@@ -170,23 +170,13 @@ _ONLY_ONE = frozenset(("sun", "sea", "sky"))
 @cache
 def synonyms() -> dict[str, tuple[str, ...]]:
     """word → others that mean the same, the first of which is the answer."""
-    table: dict[str, list[str]] = {}
-    for word, same in rows("synonyms.tsv"):
-        others = same.split("|")
-        for each in (word, *others):
-            table.setdefault(each, []).extend(o for o in (word, *others) if o != each)
-    return {word: tuple(dict.fromkeys(others)) for word, others in table.items()}
+    return others_of((word, *same.split("|")) for word, same in rows("synonyms.tsv"))
 
 
 @cache
 def rhymes() -> dict[str, tuple[str, ...]]:
     """word → others that rhyme with it, the first of which is the answer."""
-    table: dict[str, list[str]] = {}
-    for line in lines("rhymes.txt"):
-        group = line.split()
-        for word in group:
-            table.setdefault(word, []).extend(other for other in group if other != word)
-    return {word: tuple(dict.fromkeys(others)) for word, others in table.items()}
+    return others_of(line.split() for line in lines("rhymes.txt"))
 
 
 @cache

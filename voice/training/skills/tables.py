@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -66,11 +66,19 @@ def opposites() -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((word, tuple(others)) for word, others in table.items())
 
 
+def others_of(groups: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """word → the others of all groups that it is in, none twice."""
+    table: dict[str, dict[str, None]] = {}
+    for group in groups:
+        for word in group:
+            table.setdefault(word, {}).update((each, None) for each in group if each != word)
+    return {word: tuple(others) for word, others in table.items()}
+
+
 @cache
 def homophones() -> dict[str, tuple[str, ...]]:
     """word → the other words that sound the same."""
-    groups = [line.split() for line in lines("homophones.txt")]
-    return {word: tuple(w for w in group if w != word) for group in groups for word in group}
+    return others_of(line.split() for line in lines("homophones.txt"))
 
 
 def told_by_sound(words: Iterable[str]) -> tuple[str, ...]:
