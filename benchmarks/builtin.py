@@ -2,7 +2,7 @@
 
 Asks questions in phrasings and voices that were never trained on, as `parley train --evaluate`
 does, with two seeds, in every held-out engine and in noise; asks for a name ten turns after it was
-told; asks about more skills, and for function calls; has turn ends judged.
+told; asks about more skills and about pictures, and for function calls; has turn ends judged.
 One process a core; minutes. `--write` keeps the figures in docs/builtin-model.md.
 """
 
@@ -59,7 +59,8 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
         _line(f"the unseen accent `{HELDOUT_ACCENT}` alone, of both", accent),
     ]
     once = {job.what: report for job, report in reports.items() if job not in asked}
-    memory, further, functions = (once[what] for what in ("memory", "further", "functions"))
+    memory, functions = once["memory"], once["functions"]
+    further, pictures = once["further"], once["pictures"]
     ends = next(each for each in found.values() if isinstance(each, TurnEnds))
     verdict = "met" if all(report.accuracy >= GOAL for report in both) else "MISSED"
     return "\n\n".join(
@@ -70,6 +71,8 @@ def page(found: dict[Job, Report | TurnEnds]) -> str:
             _table(("skill", "questions", "right"), _skills(together)),
             "The further skills of the recipe, asked in the same way:",
             _table(("skill", "questions", "right"), [*_skills(further), _line("all", further)]),
+            "Drawings that are shown to it, and asked about aloud:",
+            _table(("skill", "questions", "right"), [*_skills(pictures), _line("all", pictures)]),
             f"A name, asked for in the {MEMORY_TURNS}th turn: {memory.accuracy:.0%} of "
             f"{len(memory.results)} conversations (goal 90%).",
             "With functions at hand: right is the call with all its arguments, and the reply to its"

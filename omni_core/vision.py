@@ -56,7 +56,7 @@ class VisionTower(nn.Module):
         pixels = as_rgb(image)
         height, width = pixels.shape[-2:]
         h, w = image_grid(height, width, self.config)
-        return self._embed(prepare(pixels[None], h, w, self.config))[0]
+        return self.projector(self.patches(prepare(pixels[None], h, w, self.config)))[0]
 
     @torch.no_grad()
     def embed_video(
@@ -91,20 +91,20 @@ class VisionTower(nn.Module):
         pixels = prepare(torch.stack(pictures), h, w, self.config)
         missing = -len(pixels) % per_group
         pixels = torch.cat([pixels, pixels[-1:].expand(missing, -1, -1, -1)])
-        embeddings = self._embed(pixels.unflatten(0, (-1, per_group)).flatten(1, 2))
+        groups = pixels.unflatten(0, (-1, per_group)).flatten(1, 2)
+        embeddings = self.projector(self.patches(groups))
         kept = retained(embeddings, rate)
         return [group[mask] for group, mask in zip(embeddings, kept, strict=True)]
 
-    def _embed(self, pixels: Tensor) -> Tensor:
-        """Embeddings [G, N, D] of normalised pixels [G, channels, H, W]."""
+    def patches(self, pixels: Tensor) -> Tensor:
+        """What the projector gets, [G, N, merged], of normalised pixels [G, channels, H, W]."""
         patch, merge = self.config.patch_size, self.config.merge
         h, w = pixels.shape[-2] // patch, pixels.shape[-1] // patch
         weight = self.projector.linear1.weight
         features = self.radio(pixels.to(weight.device, weight.dtype)).features
         # Pixel shuffle v2: channels of a merged patch are ordered row, column, channel.
         blocks = features.unflatten(1, (h // merge, merge, w // merge, merge))
-        merged = blocks.transpose(2, 3).flatten(3, 5).flatten(1, 2)
-        return self.projector(merged)
+        return blocks.transpose(2, 3).flatten(3, 5).flatten(1, 2)
 
     def raw_tensors(self) -> dict[str, Tensor]:
         """The tower's weights by NVIDIA's names, from `vision_model.` and `mlp1.` on."""

@@ -26,6 +26,7 @@ def found(first: Report, second: Report):
         Job("questions", 4, "flite awb"): answers(1, 3),
         Job("questions", 4, snr_db=5.0): answers(2, 2),
         Job("further", 4): answers(2, 2, "rhyme"),
+        Job("pictures", 4): answers(3, 1, "color"),
         Job("memory", 4): answers(3, 1, "name_memory"),
         Job("functions", 4): answers(3, 1, "call get_time"),
         Job("turn ends", 4): TurnEnds([0.9, 0.3], [0.1, 0.4]),
@@ -39,6 +40,7 @@ def test_page_has_every_share_and_the_area():
     assert "| espeak-ng, in pink noise at 5 dB | 4 | 50.0% | 0.0% |" in text
     assert "A name, asked for in the 10th turn: 75% of 4 conversations" in text
     assert "| call get time | 4 | 75.0% |" in text
+    assert "| color | 4 | 75.0% |" in text
     assert "| add | 40 | 87.5% |" in text
     assert "**0.750**" in text
 

@@ -10,7 +10,7 @@ import math
 import random
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from itertools import islice
 
@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase
 
+from voice.training.pictures import draw_labelled
 from voice.training.pieces import imagine_pieces, mishear
 from voice.training.recordings import (
     Recorder,
@@ -29,15 +30,17 @@ from voice.training.recordings import (
 )
 from voice.training.sequences import (
     IGNORED,
-    SPOKEN_SHARES,
     Sequence,
     SequenceMaker,
     Wanted,
 )
+from voice.training.shares import SPOKEN_SHARES, Shares
 from voice.training.tokenizer import NUM_SPECIAL_TOKENS
 
 logger = logging.getLogger(__name__)
 
+SIGHT_SHARE = 0.07
+"""Of sequences for a model that has an eye, those that are about pictures."""
 POSITIONS_PER_SEQUENCE = 80
 """Batches of sequences are made of so many positions a sequence: short ones come in more, long ones
 in fewer, so that every batch costs the same and replicas need not wait for each other."""
@@ -60,6 +63,7 @@ class Example:
         length: in positions; of speech for the ear alone, in encoder steps.
         laid_out: tokens, places of audio and targets, as ``Sequence.lay_out`` gives them.
         recordings: of its utterances.
+        pictures: normalised pixels [3, H, W] of each.
         wanted: the reply that is to come, where the sequence is a prompt.
     """
 
@@ -67,6 +71,7 @@ class Example:
     length: int
     laid_out: tuple[list[int], list[bool], list[int]]
     recordings: list[Recording]
+    pictures: tuple[Tensor, ...] = ()
     wanted: Wanted | None = None
 
 
@@ -81,6 +86,7 @@ class SequenceBatch:
         speech: the utterances as sound, in the order of their places (joint stage only).
         steps: what an ear that is not trained makes of that sound, [places of audio, D]
             (stages listening and rewards).
+        seen: what an eye that is not trained makes of the pictures, [places of pictures, hidden].
     """
 
     tokens: Tensor
@@ -88,16 +94,12 @@ class SequenceBatch:
     targets: Tensor
     speech: SpeechBatch | None = None
     steps: Tensor | None = None
+    seen: Tensor | None = None
 
     def to(self, device: torch.device) -> SequenceBatch:
         """The same batch on a device."""
-        return SequenceBatch(
-            self.tokens.to(device),
-            self.is_audio.to(device),
-            self.targets.to(device),
-            self.speech.to(device) if self.speech else None,
-            None if self.steps is None else self.steps.to(device),
-        )
+        held = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return replace(self, **{name: x.to(device) for name, x in held if x is not None})
 
 
 class Batches(IterableDataset):
@@ -197,19 +199,24 @@ class SequenceBatches(Batches):
         max_positions: int,
         ear: Callable[[SpeechBatch], Tensor] | None = None,
         speech: float = 0.0,
+        eye: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """``heard``: part of the sequences that are speech; between them come misheard transcripts,
         which are cheap, and what is learnt from them is to hold for what is heard.
         ``ear``: hears the speech in the worker, which then sends its steps [N, S, D] alone.
         ``speech``: part of the examples that are utterances for the ear alone.
+        ``eye``: sees pictures [pictures, 3, H, W] of one size as embeddings [pictures, N, hidden];
+        None for sequences without any.
         """
         super().__init__(3 * batch, seed, budget=batch * POSITIONS_PER_SEQUENCE)
-        self._reading = SequenceMaker(tokenizer)
-        self._speaking = SequenceMaker(tokenizer, SPOKEN_SHARES)
+        sight = SIGHT_SHARE if eye else 0.0
+        self._reading = SequenceMaker(tokenizer, Shares(sight=sight))
+        self._speaking = SequenceMaker(tokenizer, replace(SPOKEN_SHARES, sight=sight))
         self._vocabulary = range(NUM_SPECIAL_TOKENS, len(tokenizer))
         self._shares = (1 - heard - speech, heard, speech)
         self._max_positions = max_positions
         self._ear = ear
+        self._eye = eye
 
     def _start(self, rng: random.Random) -> None:
         if self._shares[Kind.READ] < 1:
@@ -229,7 +236,8 @@ class SequenceBatches(Batches):
             else:
                 sequence = self._reading.sample(rng)
                 laid_out = sequence.lay_out([self._imagine(t, rng) for t in sequence.utterances])
-                example = Example(kind, len(laid_out[0]), laid_out, [])
+                pictures = _draw_pictures(sequence, rng)
+                example = Example(kind, len(laid_out[0]), laid_out, [], pictures)
             if example.length <= self._max_positions:
                 examples.append(example)
         return examples
@@ -240,7 +248,8 @@ class SequenceBatches(Batches):
         """A sequence whose utterances are spoken and recorded."""
         recordings = [self._recorder.record(text, rng) for text in sequence.utterances]
         laid_out = sequence.lay_out([recording.pieces for recording in recordings])
-        return Example(Kind.HEARD, len(laid_out[0]), laid_out, recordings, wanted)
+        pictures = _draw_pictures(sequence, rng)
+        return Example(Kind.HEARD, len(laid_out[0]), laid_out, recordings, pictures, wanted)
 
     def _imagine(self, text: str, rng: random.Random) -> list[int]:
         pieces = imagine_pieces(self._reading.words(text), text, rng)
@@ -260,20 +269,31 @@ class SequenceBatches(Batches):
         is_audio = torch.zeros(len(examples), longest, dtype=torch.bool)
         targets = torch.full((len(examples), longest), IGNORED)
         recordings: list[Recording] = []
+        pictures: list[Tensor] = []
         for index, example in enumerate(examples):
             ids, audio_places, next_ids = example.laid_out
             tokens[index, : len(ids)] = torch.tensor(ids)
             is_audio[index, : len(ids)] = torch.tensor(audio_places)
             targets[index, : len(ids)] = torch.tensor(next_ids)
             recordings += example.recordings
-        if not recordings:
-            return SequenceBatch(tokens, is_audio, targets)
-        speech = collate_speech(recordings)
-        if self._ear is None:
-            return SequenceBatch(tokens, is_audio, targets, speech)
+            pictures += example.pictures
+        batch = SequenceBatch(tokens, is_audio, targets)
         with torch.no_grad():
-            steps = self._ear(speech)[speech.pieces != IGNORED]
-        return SequenceBatch(tokens, is_audio, targets, steps=steps)
+            if pictures:
+                assert self._eye is not None
+                batch.seen = torch.cat([self._eye(pixels[None])[0] for pixels in pictures])
+            if recordings:
+                speech = collate_speech(recordings)
+                if self._ear is None:
+                    batch.speech = speech
+                else:
+                    batch.steps = self._ear(speech)[speech.pieces != IGNORED]
+        return batch
+
+
+def _draw_pictures(sequence: Sequence, rng: random.Random) -> tuple[Tensor, ...]:
+    pictures = sequence.pictures.values()
+    return tuple(draw_labelled(each.things, rng, *each.grid).pixels for each in pictures)
 
 
 def load_batches(dataset: Batches, workers: int) -> Iterator:

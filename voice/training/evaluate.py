@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -23,6 +24,7 @@ from voice.tool_calls import ToolCall, ToolCallParser
 from voice.training import skills
 from voice.training.augment import Augmenter, in_noise
 from voice.training.distance import edit_distance
+from voice.training.drawings import draw
 from voice.training.held_out import Speak, engine_speakers, espeak_speakers
 from voice.turn_end import EmptyReply
 
@@ -31,6 +33,8 @@ SNRS_DB = (20.0, 10.0, 5.0)
 """Levels of noise."""
 MEMORY_TURNS = 10
 MAX_REPLY_TOKENS = 64
+PICTURE_SIZES = ((128, 128), (320, 240), (640, 480), (480, 640), (1280, 720), (500, 500))
+"""Of the pictures that are asked about: width and height in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,13 @@ def evaluate_further(assistant: Assistant, questions: int, seed: int = 0) -> Rep
     return _ask(assistant, questions, rng, speakers, sample, "asking about more")
 
 
+def evaluate_sight(assistant: Assistant, questions: int, seed: int = 0) -> Report:
+    """Shows drawings of many sizes and asks about them, as `evaluate_further` does."""
+    rng = random.Random(f"evaluate-sight-{seed}")
+    speakers, sample = espeak_speakers(rng), skills.sample_sight
+    return _ask(assistant, questions, rng, speakers, sample, "showing pictures")
+
+
 def evaluate_tools(assistant: Assistant, questions: int, seed: int = 0) -> Report:
     """Asks with functions at hand, of held-out phrasings, in held-out espeak voices.
 
@@ -239,6 +250,9 @@ def _converse(
     record = Augmenter(rng, strength=0.0)
     results = []
     for turn in asked.turns:
+        if turn.shown:
+            drawing = draw(turn.shown, rng, *rng.choice(PICTURE_SIZES))
+            conversation.begin_turn([Image.fromarray(drawing.pixels)])
         samples, _ = record(speak(turn.user))
         if snr_db is not None:
             samples = in_noise(samples, snr_db, seed=len(samples))

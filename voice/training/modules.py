@@ -30,6 +30,8 @@ from voice.training.recipe import (
 )
 from voice.training.recordings import SpeechBatch, similar_lengths
 from voice.training.sequences import IGNORED
+from voice.training.sight import Sight
+from voice.training.tokenizer import IMAGE_TOKEN
 
 ROUTER_BALANCE_RATE = 1e-3
 """How fast an expert's correction bias moves against its load (arXiv 2408.15664)."""
@@ -180,11 +182,19 @@ class Language(nn.Module):
 
     def loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy of the learnt tokens when the utterances are read as word pieces."""
-        embeddings = self.decoder.embed(batch.tokens)
+        embeddings = self.embeddings(batch)
         if self.training:
             noise = torch.randn_like(embeddings) * IMAGINED_NOISE
             embeddings = embeddings + noise * batch.is_audio[..., None]
         return self.token_loss(batch, embeddings)
+
+    def embeddings(self, batch: SequenceBatch) -> Tensor:
+        """Embeddings [B, T, hidden] of the tokens, and what was seen at the places of pictures."""
+        embeddings = self.decoder.embed(batch.tokens)
+        if batch.seen is None:
+            return embeddings
+        places = batch.tokens == IMAGE_TOKEN
+        return embeddings.masked_scatter(places[..., None], batch.seen.to(embeddings.dtype))
 
     def token_loss(
         self, batch: SequenceBatch, embeddings: Tensor
@@ -208,12 +218,13 @@ class Language(nn.Module):
 
 
 class Omni(nn.Module):
-    """Ears, projector and decoder together."""
+    """Ears, eyes, projector and decoder together."""
 
-    def __init__(self, hearing: Hearing, language: Language) -> None:
+    def __init__(self, hearing: Hearing, language: Language, sight: Sight) -> None:
         super().__init__()
         self.hearing = hearing
         self.language = language
+        self.sight = sight.requires_grad_(False)  # drawings alone teach it
         self.projector = Projector(
             cast(int, SOUND_CONFIG["hidden_size"]),
             cast(int, SOUND_CONFIG["projection_hidden_size"]),
@@ -288,7 +299,7 @@ class Omni(nn.Module):
 
     def heard_embeddings(self, batch: SequenceBatch, said: Tensor) -> Tensor:
         """Embeddings [B, T, hidden] with ``said`` [S, hidden] at the places of audio."""
-        embeddings = self.language.decoder.embed(batch.tokens)
+        embeddings = self.language.embeddings(batch)
         return embeddings.masked_scatter(batch.is_audio[..., None], said.to(embeddings.dtype))
 
     def joint_loss(self, batch: SequenceBatch | SpeechBatch) -> tuple[Tensor, dict[str, float]]:

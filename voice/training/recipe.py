@@ -60,7 +60,7 @@ LLM_CONFIG = {
     "time_step_max": 0.1,
     "time_step_floor": 0.0001,
     "time_step_limit": [0.0, 1e30],
-    "n_routed_experts": 8,
+    "n_routed_experts": 32,
     "num_experts_per_tok": 2,
     "moe_intermediate_size": 256,
     "n_shared_experts": 1,
@@ -87,22 +87,24 @@ LLM_CONFIG = {
 
 VISION_CONFIG = {
     "version": "c-radio_v4-h",
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
+    "hidden_size": 96,
+    "num_hidden_layers": 4,
     "num_attention_heads": 4,
     "mlp_ratio": 4.0,
-    "patch_size": 16,
-    "max_img_size": 512,
+    "patch_size": 8,
+    "max_img_size": 128,
     "video_temporal_patch_size": 2,
     "video_target_num_patches": 64,
     "video_maintain_aspect_ratio": True,
     "min_num_patches": 64,
-    "max_num_patches": 256,
+    "max_num_patches": 196,
 }
+MERGED_PATCHES = 4
+"""Of a picture, at one place of the decoder's: two by two."""
 BESIDE = {
     "projector_hidden_size": 256,
     "downsample_ratio": 0.5,
-    "patch_size": 16,
+    "patch_size": 8,
     "norm_mean": [0.48145466, 0.4578275, 0.40821073],
     "norm_std": [0.26862954, 0.26130258, 0.27577711],
     "video_pruning_rate": 0.7,
@@ -154,6 +156,8 @@ STAGES = {
     "spelling": StageSettings(steps=5000, batch=24, learning_rate=6e-4, warmup_steps=100),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(steps=12_000, batch=16, learning_rate=8e-4, warmup_steps=200),
+    # What drawings show where, in the decoder's words.
+    "sight": StageSettings(steps=6000, batch=24, learning_rate=2e-3, plays=2),
     # The projector learns the embeddings that the decoder gives to the word pieces.
     "projector": StageSettings(steps=400, batch=24, learning_rate=5e-4, warmup_steps=50),
     # The decoder learns to read what the ear, which stays as it is, makes of sound.

@@ -5,15 +5,19 @@ The layout is the chat template's (voice/chat_template.jinja); a test holds the 
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerBase
 
 from voice.training.distance import edit_distance
+from voice.training.recipe import MERGED_PATCHES
+from voice.training.shares import Shares
 from voice.training.skills import (
     Conversation,
     Function,
+    Thing,
     ToolCall,
     Turn,
     is_right,
@@ -26,12 +30,14 @@ from voice.training.skills import (
     sample_nonsense,
     sample_question,
     sample_short,
+    sample_sight,
     sample_tool_conversation,
     sample_unfinished,
     sample_words_to_spell,
     spelled,
     training_sentences,
 )
+from voice.training.tokenizer import IMAGE_TOKEN
 
 TRANSCRIBE = "Transcribe the audio clip into text. Return only the transcription."
 SPELL_WORDS = "Spell every word."
@@ -39,6 +45,8 @@ SPELL_WORDS = "Spell every word."
 WRITE_DIGITS = "Write it in digits."
 """Asks for the arguments of calls, several at once and without the calls around them."""
 IGNORED = -100
+GRIDS = (8, 8), (8, 10), (10, 8), (10, 10), (10, 14), (10, 18), (12, 12), (12, 16), (14, 14)
+"""Patches (h, w) of pictures: those of small ones, of cameras and of screens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,26 @@ class Wanted:
         return max(0.0, 1 - edit_distance(words, said.split()) / len(words))
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture before it is drawn.
+
+    Attributes:
+        things: what is in it.
+        grid: its patches, (h, w).
+        alone: whether it comes in a turn of its own, before the one that asks about it.
+    """
+
+    things: tuple[Thing, ...]
+    grid: tuple[int, int]
+    alone: bool
+
+    @property
+    def num_places(self) -> int:
+        """Of the decoder: merged patches."""
+        return math.prod(self.grid) // MERGED_PATCHES
+
+
 @dataclass(slots=True)
 class Sequence:
     """One training sequence.
@@ -73,11 +101,13 @@ class Sequence:
         parts: token ids, or None where the encoder steps of the next utterance go.
         wanted: for every part that is learnt, what it says; else None.
         utterances: the spoken texts, in order.
+        pictures: part → the picture whose places it holds.
     """
 
     parts: list[list[int] | None] = field(default_factory=list)
     wanted: list[Wanted | None] = field(default_factory=list)
     utterances: list[str] = field(default_factory=list)
+    pictures: dict[int, Picture] = field(default_factory=dict)
 
     def add(self, ids: list[int] | None, wanted: Wanted | None = None) -> None:
         """Appends token ids, which are learnt if they are wanted, or the place of an utterance."""
@@ -87,7 +117,9 @@ class Sequence:
     def before(self, place: int) -> Sequence:
         """The parts before one of them."""
         parts = self.parts[:place]
-        return Sequence(parts, self.wanted[:place], self.utterances[: parts.count(None)])
+        pictures = {part: each for part, each in self.pictures.items() if part < place}
+        spoken = self.utterances[: parts.count(None)]
+        return Sequence(parts, self.wanted[:place], spoken, pictures)
 
     def lay_out(self, heard: list[list[int]]) -> tuple[list[int], list[bool], list[int]]:
         """Token ids, places of audio, and what is learnt, position by position.
@@ -139,54 +171,12 @@ def call_text(call: ToolCall) -> str:
     return f"<tool_call>\n<function={call.name}>\n{arguments}</function>\n</tool_call>\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
-    """How often sequences are of which kind; the rest are conversations.
-
-    Attributes:
-        transcription: sequences that ask for a transcription.
-        copying: those that ask for a transcription of nonsense, which nobody can guess.
-        spelling: those that ask for the letters of a few words.
-        digits: those that ask for sums and spans of time in digits.
-        drill: those that practise one skill.
-        further: conversations about `FURTHER_SKILLS`.
-        unfinished: conversations whose last turn stops too early.
-        short: turns of few words that are over.
-        tools: conversations that offer functions.
-        instructed: of the conversations, those that begin with a system text.
-        typed_turns: of the turns of conversations, those that are typed and not spoken.
-        typed_drills: of the turns of drills.
-    """
-
-    transcription: float = 0.1
-    copying: float = 0.05
-    spelling: float = 0.05
-    digits: float = 0.04
-    drill: float = 0.09
-    further: float = 0.15
-    unfinished: float = 0.07
-    short: float = 0.03
-    tools: float = 0.13
-    instructed: float = 0.15
-    typed_turns: float = 0.1
-    typed_drills: float = 0.7
+_SAMPLERS = {"further": sample_further, "sight": sample_sight}
+_ALONE_SHARE = 0.4
 
 
-SPOKEN_SHARES = Shares(
-    transcription=0.13,
-    copying=0.02,
-    spelling=0.06,
-    digits=0.02,
-    drill=0.24,
-    further=0.14,
-    unfinished=0.08,
-    short=0.04,
-    tools=0.09,
-    typed_drills=0.1,
-)
-"""Where every utterance has to be encoded: nonsense and lists of words take long to say, and what
-they teach the decoder it has learnt by then. Drills are heard: facts it knows, names and words it
-has to tell by their sound."""
+def _sample_picture(things: tuple[Thing, ...], rng: random.Random) -> Picture:
+    return Picture(things, rng.choice(GRIDS), rng.random() < _ALONE_SHARE)
 
 
 def _transcribed(rng: random.Random) -> str:
@@ -210,6 +200,7 @@ class SequenceMaker:
             "digits": shares.digits,
             "drill": shares.drill,
             "further": shares.further,
+            "sight": shares.sight,
             "unfinished": shares.unfinished,
             "short": shares.short,
             "tools": shares.tools,
@@ -225,6 +216,9 @@ class SequenceMaker:
         self._reply_opening = self._encode("<|im_end|>\n<|im_start|>assistant\n<think></think>")
         self._reply_end = self._encode("<|im_end|>")
         self._newline = self._encode("\n")
+        self._new_turn = self._encode("<|im_end|>\n<|im_start|>user\n")
+        self._picture_opening = self._encode("<img>")
+        self._picture_closing = self._encode("</img>\n")
         self._transcribe = self._encode(TRANSCRIBE)
         self._spell_words = self._encode(SPELL_WORDS)
         self._write_digits = self._encode(WRITE_DIGITS)
@@ -274,8 +268,7 @@ class SequenceMaker:
                 conversation = replace(conversation, system=self._instructions(rng, 2.0))
                 self.add_conversation(sequence, conversation, rng, self._typed_share)
             case kind:
-                sample = sample_further if kind == "further" else sample_conversation
-                conversation = sample(rng, "train")
+                conversation = _SAMPLERS.get(kind, sample_conversation)(rng, "train")
                 conversation = replace(conversation, system=self._instructions(rng))
                 self.add_conversation(sequence, conversation, rng, self._typed_share)
         return sequence
@@ -297,7 +290,8 @@ class SequenceMaker:
             spoken = rng.random() >= typed_share
             answer = Wanted(turn.reply, turn)
             if turn.call is None:
-                self._add_turn(sequence, turn.user, [], answer, spoken)
+                picture = _sample_picture(turn.shown, rng) if turn.shown else None
+                self._add_turn(sequence, turn.user, [], answer, spoken, picture)
                 continue
             call = Wanted(call_text(turn.call), exact=True)
             self._add_turn(sequence, turn.user, [], call, spoken)
@@ -305,10 +299,21 @@ class SequenceMaker:
             self._add_reply(sequence, answer)
 
     def _add_turn(
-        self, sequence: Sequence, user: str, instruction: list[int], reply: Wanted, spoken: bool
+        self,
+        sequence: Sequence,
+        user: str,
+        instruction: list[int],
+        reply: Wanted,
+        spoken: bool,
+        picture: Picture | None = None,
     ) -> None:
         add = sequence.add
         add(self._turn_opening)
+        if picture:
+            add(self._picture_opening)
+            sequence.pictures[len(sequence.parts)] = picture
+            add([IMAGE_TOKEN] * picture.num_places)
+            add(self._picture_closing + (self._new_turn if picture.alone else []))
         if spoken:
             sequence.utterances.append(user)
             add(self._audio_opening)

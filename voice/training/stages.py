@@ -9,12 +9,13 @@
    and stay as they are, which spares half of a step.
 5. language: the decoder reads transcripts, laid out as speech would lay them, and answers. No sound
    is involved, so this stage can run beside those of the ear.
-6. projector: encoder steps → the decoder's embeddings of the word pieces found there.
-7. listening: sound → answers, the ear as it is: the decoder learns to read what the ear makes of
-   sound, doubts and mistakes included. Between it, transcripts as before.
-8. joint: sound → answers, everything trained together. Between it transcripts, and speech for the
+6. sight: the vision tower says in words what drawings show.
+7. projector: encoder steps → the decoder's embeddings of the word pieces found there.
+8. listening: sound → answers, the ear as it is: the decoder learns to read what the ear makes of
+   sound, doubts and mistakes included, and of drawings. Between it, transcripts as before.
+9. joint: sound → answers, everything trained together. Between it transcripts, and speech for the
    ear alone: conversations hold little of it.
-9. rewards: replies that the model draws are judged by rule, and made likelier or less likely.
+10. rewards: replies that the model draws are judged by rule, and made likelier or less likely.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from voice.training.recordings import SpeechBatch, random_utterance, random_word
 from voice.training.replay import replay
 from voice.training.replicas import rank
 from voice.training.rewards import PromptBatches, Rewarded
+from voice.training.sight import PictureBatches, Sight
 from voice.training.trainer import LossFunction, Trainer
 
 EARS = {"sounds": None, "pieces": "sounds", "words": "pieces", "spelling": "words"}
@@ -56,7 +58,7 @@ def train_stage(
 ) -> None:
     """Runs one stage to its end, from its checkpoint where there is one."""
     torch.manual_seed(seed)
-    hearing, language = Hearing(), Language()
+    hearing, language, sight = Hearing(), Language(), Sight()
     module: nn.Module
     loss: LossFunction
     if name in EARS:
@@ -67,16 +69,20 @@ def train_stage(
             hearing.load_state_dict(stage_weights(directory / f"{before}.pt"))
     elif name == "language":
         module, loss = language, language.loss
+    elif name == "sight":
+        module, loss = sight, sight.loss
+        language.load_state_dict(stage_weights(directory / "language.pt"))
+        sight.learn_words(tokenizer, language.decoder.backbone.embeddings.weight)
     else:
-        module = omni = Omni(hearing, language)
+        module = omni = Omni(hearing, language, sight)
         if name == "projector":
-            load_parts(hearing, language, directory)
+            load_parts(omni, directory)
             language.requires_grad_(False)
         else:
             before = TOGETHER[TOGETHER.index(name) - 1]
             omni.load_state_dict(stage_weights(directory / f"{before}.pt"))
             if name == "listening":  # the projector may be that of an ear and a decoder before
-                load_parts(hearing, language, directory)
+                load_parts(omni, directory)
         if name != "joint":
             hearing.eval().requires_grad_(False)
         loss = (
@@ -100,7 +106,10 @@ def train_stage(
             settings.max_positions,
             ear,
             settings.speech,
+            None if name == "language" else CopiedEye(sight),
         )
+    elif name == "sight":
+        data = PictureBatches(settings.batch, seed)
     else:
         draw = random_words if name in ("spelling", "projector") else random_utterance
         # What the first two learn from, other engines don't tell.
@@ -122,12 +131,13 @@ def goes_on(name: str) -> bool:
     return EARS.get(name) is not None or name in TOGETHER[1:]
 
 
-def load_parts(hearing: Hearing, language: Language, directory: Path) -> None:
-    """Gives ear and decoder what the last of their own stages have learnt."""
+def load_parts(omni: Omni, directory: Path) -> None:
+    """Gives ear, decoder and eye what the last of their own stages have learnt."""
     ears = [directory / f"{stage}.pt" for stage in EARS]
     last = next((file for file in reversed(ears) if file.exists()), ears[-1])
-    hearing.load_state_dict(stage_weights(last))
-    language.load_state_dict(stage_weights(directory / "language.pt"))
+    omni.hearing.load_state_dict(stage_weights(last))
+    omni.language.load_state_dict(stage_weights(directory / "language.pt"))
+    omni.sight.load_state_dict(stage_weights(directory / "sight.pt"))
 
 
 class CopiedEar:
@@ -139,6 +149,17 @@ class CopiedEar:
     def __call__(self, speech: SpeechBatch) -> Tensor:
         """Encodes a batch."""
         return self._hearing.encode(speech)[0]
+
+
+class CopiedEye:
+    """Pixels [B, 3, H, W] → embeddings [B, N, hidden], on the CPU, for the same processes."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._tower = deepcopy(sight.tower).cpu().eval()
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Looks at pictures of one size."""
+        return self._tower.projector(self._tower.patches(pixels))
 
 
 def stage_weights(file: Path) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from voice.training.evaluate import (
     evaluate,
     evaluate_further,
     evaluate_memory,
+    evaluate_sight,
     evaluate_tools,
     evaluate_turn_ends,
 )
@@ -24,7 +25,8 @@ class Job:
     """One thing to measure.
 
     Attributes:
-        what: ``questions``, ``further`` ones, ``memory``, ``functions`` or ``turn ends``.
+        what: ``questions``, ``further`` ones, those about ``pictures``, ``memory``, ``functions``
+            or ``turn ends``.
         count: how many of them.
         voice, snr_db: who asks, in how much noise; None for none.
     """
@@ -42,6 +44,8 @@ class Job:
                 return evaluate(assistant, self.count, self.seed, self.voice, self.snr_db)
             case "further":
                 return evaluate_further(assistant, self.count, self.seed)
+            case "pictures":
+                return evaluate_sight(assistant, self.count, self.seed)
             case "memory":
                 return evaluate_memory(assistant, self.count, self.seed)
             case "functions":
@@ -65,4 +69,4 @@ def jobs(questions: int, seeds: Sequence[int]) -> list[Job]:
     asked.append(Job("further", questions, seed=seed))
     memory = Job("memory", max(1, fifth // 4), seed=seed)
     functions, ends = Job("functions", fifth, seed=seed), Job("turn ends", 2 * fifth, seed=seed)
-    return [*asked, memory, functions, ends]
+    return [*asked, Job("pictures", 2 * fifth, seed=seed), memory, functions, ends]

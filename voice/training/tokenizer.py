@@ -41,6 +41,8 @@ SPECIAL_TOKENS = {
     29: "<so_end>",
 }
 """Where the tokenizer of Nemotron 3 Nano Omni has them; free places hold ``<SPECIAL_n>``."""
+IMAGE_TOKEN = 18
+"""Stands at the places of a picture."""
 
 _PIECES = (
     r", (?=\p{Lu}\b)|'\p{Ll}+|\p{N}|\b\p{Lu}\b| ?(?!\p{Lu}\b)\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s"

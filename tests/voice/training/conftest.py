@@ -5,6 +5,7 @@ import torch
 
 from voice.training.modules import Hearing, Language, Omni
 from voice.training.recipe import VOCABULARY_SIZE
+from voice.training.sight import Sight
 
 
 def sure_steps(omni, pieces, sureness=40.0):
@@ -17,7 +18,7 @@ def sure_steps(omni, pieces, sureness=40.0):
 @pytest.fixture(scope="module")
 def omni():
     torch.manual_seed(0)
-    omni = Omni(Hearing(), Language()).eval()
+    omni = Omni(Hearing(), Language(), Sight()).eval()
     omni.start_projector(sure_steps(omni, torch.arange(VOCABULARY_SIZE)))
     for router in omni.language.routers:
         router.load = torch.zeros_like(router.e_score_correction_bias, dtype=torch.long)

@@ -12,6 +12,7 @@ from voice.training import run as runs
 from voice.training.assemble import HEADS, assemble, start_from
 from voice.training.modules import Hearing, Language, Omni
 from voice.training.recipe import SOUND_CONFIG, STAGES, VOCABULARY_SIZE
+from voice.training.sight import Sight
 from voice.training.stages import stage_weights, train_stage
 from voice.training.tokenizer import build_tokenizer
 
@@ -23,7 +24,8 @@ def run(tmp_path_factory):
     texts = (f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnprst")
     build_tokenizer(texts, VOCABULARY_SIZE).save_pretrained(directory / "tokenizer")
     torch.manual_seed(3)
-    omni = Omni(Hearing(), Language())
+    omni = Omni(Hearing(), Language(), Sight())
+    omni.sight.repeat_frames()  # as a checkpoint has them
     torch.save({"module": omni.state_dict(), "optimizer": None, "step": 1}, directory / "joint.pt")
     return directory
 
@@ -127,7 +129,7 @@ def test_run_is_never_overwritten_by_a_checkpoint(checkpoint, tmp_path):
 def test_checkpoint_with_another_projector_goes_on_from_a_new_one(run, tmp_path, monkeypatch):
     monkeypatch.setitem(SOUND_CONFIG, "projection_hidden_size", 64)
     narrow = tmp_path / "narrow"
-    omni = Omni(Hearing(), Language())
+    omni = Omni(Hearing(), Language(), Sight())
     (tmp_path / "run").mkdir()
     torch.save({"module": omni.state_dict(), "step": 1}, tmp_path / "run" / "joint.pt")
     runs.open_tokenizer(run).save_pretrained(tmp_path / "run" / "tokenizer")

@@ -43,7 +43,7 @@ from voice.training.speech import (
     phoneme_class,
     sample_speaker,
 )
-from voice.training.tokenizer import build_tokenizer
+from voice.training.tokenizer import IMAGE_TOKEN, build_tokenizer
 from voice.tts.espeak_library import EventKind
 
 PLAIN = SpeakerSettings("en-us", 175, 50, 50, 1.0)
@@ -222,6 +222,24 @@ def test_ear_in_the_worker_sends_a_step_for_every_place_of_audio(maker, tokenize
         assert len(batch.steps) == batch.is_audio.sum()
         counts = batch.steps[:, 0].unique_consecutive(return_counts=True)
         assert all(-(-int(t) // 8) <= int(n) for t, n in zip(*counts, strict=True))
+
+
+def test_eye_in_the_worker_fills_every_place_of_a_picture(tokenizer):
+    def eye(pixels):  # as many rows as places, each the picture's mean
+        count = pixels.shape[-1] * pixels.shape[-2] // 16**2
+        return pixels.mean((1, 2, 3))[:, None, None].expand(-1, count, 1)
+
+    batches = iter(SequenceBatches(tokenizer, 16, 0, heard=0.0, max_positions=320, eye=eye))
+    made = [next(batches) for _ in range(12)]
+    seeing = [batch for batch in made if batch.seen is not None]
+    assert seeing
+    for batch in made:
+        places = int((batch.tokens == IMAGE_TOKEN).sum())
+        assert places == (0 if batch.seen is None else len(batch.seen))
+    for batch in seeing:
+        _, counts = batch.seen[:, 0].unique_consecutive(return_counts=True)
+        in_rows = [int(count) for count in (batch.tokens == IMAGE_TOKEN).sum(-1) if count]
+        assert sum(in_rows) == int(counts.sum())
 
 
 def test_speech_for_the_ear_alone_comes_between_the_sequences(maker, tokenizer, small_pools):

@@ -5,15 +5,18 @@ import pytest
 pytest.importorskip("espeakng_loader")
 
 from voice import load
+from voice.training import evaluate as evaluation
 from voice.training.evaluate import (
+    PICTURE_SIZES,
     TurnEnds,
     evaluate,
     evaluate_further,
     evaluate_memory,
+    evaluate_sight,
     evaluate_tools,
     evaluate_turn_ends,
 )
-from voice.training.skills import FURTHER_SKILLS
+from voice.training.skills import FURTHER_SKILLS, SIGHT_SKILLS
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,22 @@ def test_further_questions_are_about_further_skills(builtin):
     report = evaluate_further(builtin, 4)
     assert len(report.results) >= 4
     assert {result.skill for result in report.results} <= set(FURTHER_SKILLS)
+
+
+def test_questions_about_pictures_come_with_pictures(builtin, monkeypatch):
+    shown = []
+    begin = evaluation.Conversation.begin_turn
+
+    def begin_turn(conversation, images=(), **rest):
+        shown.extend(images)
+        begin(conversation, images, **rest)
+
+    monkeypatch.setattr(evaluation.Conversation, "begin_turn", begin_turn)
+    report = evaluate_sight(builtin, 5)
+    assert len(report.results) >= 5
+    assert {result.skill for result in report.results} <= SIGHT_SKILLS
+    assert {picture.size for picture in shown} <= set(PICTURE_SIZES)
+    assert shown
 
 
 def test_questions_for_functions_are_counted_by_function(builtin):

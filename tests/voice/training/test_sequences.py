@@ -9,15 +9,14 @@ from voice.prompt import Prompt
 from voice.training.pieces import BLANK, imagine_pieces, mishear, place_pieces
 from voice.training.sequences import (
     IGNORED,
-    SPOKEN_SHARES,
     TRANSCRIBE,
     Sequence,
     SequenceMaker,
-    Shares,
     Wanted,
 )
-from voice.training.skills import Conversation, Turn
-from voice.training.tokenizer import build_tokenizer
+from voice.training.shares import SPOKEN_SHARES, Shares
+from voice.training.skills import Conversation, Thing, Turn
+from voice.training.tokenizer import IMAGE_TOKEN, build_tokenizer
 
 TURNS = Conversation(
     (
@@ -79,6 +78,56 @@ def test_sequence_of_spoken_turns_equals_the_prompt_pieces(tokenizer):
     assert tokens == expected
     assert sum(is_audio) == 6
     assert sequence.utterances == [turn.user for turn in TURNS.turns]
+
+
+SHOWN = Turn("what is it", "It is red.", "color", shown=(Thing("star", "red"),))
+
+
+@pytest.mark.parametrize("typed_share", [0.0, 1.0])
+def test_picture_comes_as_the_prompt_puts_it_with_a_turn_or_before_it(tokenizer, typed_share):
+    maker, prompt, rng = SequenceMaker(tokenizer), Prompt(tokenizer), random.Random(0)
+    seen = set()
+    for _ in range(12):
+        sequence = Sequence()
+        maker.add_conversation(sequence, Conversation((SHOWN,)), rng, typed_share)
+        (picture,) = sequence.pictures.values()
+        pieces = prompt.user_turn(images=1) if picture.alone else []
+        images = int(not picture.alone)
+        if typed_share:
+            pieces += prompt.user_turn(SHOWN.user, images=images)
+        else:
+            pieces += [*prompt.turn_opening(images=images), None, prompt.turn_closing()]
+        pieces += [prompt.reply_opening(thinking=False) + SHOWN.reply, prompt.reply_closing()]
+        expected: list[int] = []
+        for piece in pieces:
+            if isinstance(piece, str):
+                expected += prompt.encode(piece)
+            else:
+                expected += [BLANK] * 3 if piece is None else [IMAGE_TOKEN] * picture.num_places
+        tokens, _, targets = sequence.lay_out([[BLANK] * 3 for _ in sequence.utterances])
+        assert tokens == expected
+        assert IMAGE_TOKEN not in targets
+        assert picture.num_places == picture.grid[0] * picture.grid[1] // 4
+        seen.add(picture.alone)
+    assert seen == {True, False}
+
+
+def test_prompt_of_a_reply_has_the_pictures_before_it(tokenizer):
+    maker, sequence = SequenceMaker(tokenizer), Sequence()
+    maker.add_conversation(sequence, Conversation((SHOWN, SHOWN)), random.Random(0), 0.0)
+    first, second = sequence.pictures
+    reply = next(place for place, wanted in enumerate(sequence.wanted) if wanted)
+    assert first < reply < second
+    assert sequence.before(reply).pictures == {first: sequence.pictures[first]}
+    assert sequence.before(second + 1).pictures == sequence.pictures
+
+
+def test_sequences_are_about_pictures_only_where_they_are_to_be(tokenizer):
+    rng = random.Random(0)
+    for sight, some in ((0.0, False), (0.9, True)):
+        none = dict.fromkeys(ONLY_DRILLS, 0.0)
+        maker = SequenceMaker(tokenizer, Shares(**none, further=0.0, sight=sight))
+        assert any(maker.sample(rng).pictures for _ in range(40)) == some
 
 
 def test_sequence_learns_replies_and_their_end_only(tokenizer):

@@ -31,6 +31,10 @@ def test_further_skills_are_asked_as_often_as_the_first():
     assert Job("further", 500, seed=3) in jobs(500, [3, 4])
 
 
+def test_pictures_are_shown():
+    assert Job("pictures", 200, seed=3) in jobs(500, [3, 4])
+
+
 def test_job_that_nothing_measures_is_refused():
     with pytest.raises(ValueError, match="'colours'"):
         Job("colours", 1).measure(None)

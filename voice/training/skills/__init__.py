@@ -19,21 +19,35 @@ from voice.training.skills.further import FURTHER_SKILLS, sample_further
 from voice.training.skills.instructions import sample_instructions
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import sample_word_salad, training_sentences
-from voice.training.skills.turns import Conversation, Function, Split, ToolCall, Turn
+from voice.training.skills.sight import (
+    COLORS,
+    KINDS,
+    SIGHT_SKILLS,
+    sample_crowd,
+    sample_one,
+    sample_sight,
+    sample_things,
+)
+from voice.training.skills.turns import Conversation, Function, Split, Thing, ToolCall, Turn
 from voice.training.skills.unfinished import cut_short, sample_short, sample_unfinished
 from voice.training.skills.wording import sample_key_words, sample_words_to_spell, spelled
 
 __all__ = [
+    "COLORS",
     "FURTHER_SKILLS",
+    "KINDS",
+    "SIGHT_SKILLS",
     "SKILLS",
     "Conversation",
     "Function",
     "Split",
+    "Thing",
     "ToolCall",
     "Turn",
     "cut_short",
     "is_right",
     "sample_conversation",
+    "sample_crowd",
     "sample_digits",
     "sample_drill",
     "sample_further",
@@ -41,8 +55,11 @@ __all__ = [
     "sample_key_words",
     "sample_memory",
     "sample_nonsense",
+    "sample_one",
     "sample_question",
     "sample_short",
+    "sample_sight",
+    "sample_things",
     "sample_tool_conversation",
     "sample_turn",
     "sample_unfinished",

@@ -27,6 +27,14 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Thing:
+    """Something in a picture: which shape or digit, in a word, and of which color."""
+
+    kind: str
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One question and its answer.
 
@@ -36,6 +44,7 @@ class Turn:
         skill: one of `SKILLS`, or `tool`.
         accept: other replies that count as right.
         call: the function to be called before the reply. result: what it returns.
+        shown: the things in the picture that comes with it; none: no picture comes.
     """
 
     user: str
@@ -44,6 +53,7 @@ class Turn:
     accept: tuple[str, ...] = ()
     call: ToolCall | None = None
     result: str = ""
+    shown: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
