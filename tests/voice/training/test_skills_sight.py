@@ -49,6 +49,14 @@ def test_turns_about_pictures_are_sayable_right_and_short(split: Split) -> None:
         assert all(is_right(turn, right) for right in (turn.reply, *turn.accept))
 
 
+def test_nouns_have_the_article_that_is_said() -> None:
+    said = "".join(turn.reply for each in _conversations("train") for turn in each.turns)
+    assert "a one" in said
+    assert "an eight" in said
+    assert "an orange" in said
+    assert "an one" not in said
+
+
 def test_picture_comes_with_the_first_turn_or_is_missed() -> None:
     shown, missed = 0, 0
     for conversation in _conversations("train"):

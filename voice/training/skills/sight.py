@@ -291,4 +291,5 @@ def _ask_look(rng: random.Random, split: Split, things: Sequence[Thing]) -> Turn
 
 
 def _a(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+    vowel = noun[0] in "aeiou" and noun != "one"
+    return f"{'an' if vowel else 'a'} {noun}"
