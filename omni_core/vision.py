@@ -56,7 +56,7 @@ class VisionTower(nn.Module):
         pixels = as_rgb(image)
         height, width = pixels.shape[-2:]
         h, w = image_grid(height, width, self.config)
-        return self.projector(self.patches(prepare(pixels[None], h, w, self.config)))[0]
+        return self.embed(prepare(pixels[None], h, w, self.config))[0]
 
     @torch.no_grad()
     def embed_video(
@@ -92,9 +92,13 @@ class VisionTower(nn.Module):
         missing = -len(pixels) % per_group
         pixels = torch.cat([pixels, pixels[-1:].expand(missing, -1, -1, -1)])
         groups = pixels.unflatten(0, (-1, per_group)).flatten(1, 2)
-        embeddings = self.projector(self.patches(groups))
+        embeddings = self.embed(groups)
         kept = retained(embeddings, rate)
         return [group[mask] for group, mask in zip(embeddings, kept, strict=True)]
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """Embeddings [G, N, D] of normalised pixels [G, channels, H, W]."""
+        return self.projector(self.patches(pixels))
 
     def patches(self, pixels: Tensor) -> Tensor:
         """What the projector gets, [G, N, merged], of normalised pixels [G, channels, H, W]."""

@@ -30,7 +30,7 @@ from voice.training.stages import EARS, LAST_EAR, stage_weights
 from voice.training.template import builtin_template
 
 HEADS = Path("training", "heads.safetensors")
-"""Beside a checkpoint's own files: the classifiers that teach the encoder. Nothing but training
+"""Beside a checkpoint's own files: the classifiers that teach ear and eye. Nothing but training
 reads them, and packages leave them out."""
 _HEAD_NAMES = ("phoneme_head.", "piece_head.", "center_head.", "cover_head.")
 

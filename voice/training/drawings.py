@@ -244,7 +244,7 @@ def _draw_digit(
     pen = ImageDraw.Draw(image)
     for stroke in _STROKES[word]:
         shaken = [(x + rng.gauss(0, 0.04), y + rng.gauss(0, 0.04)) for x, y in stroke]
-        smooth = _rounded(shaken) if len(stroke) > 3 and word not in ("four", "seven") else shaken
+        smooth = _rounded(shaken) if len(stroke) > 3 else shaken
         turned = [_turned((0.9 * wide * (x - slant * y), 0.9 * y), angle) for x, y in smooth]
         points = [(center[0] + size * x, center[1] + size * y) for x, y in turned]
         pen.line(points, fill=color, width=thick, joint="curve")

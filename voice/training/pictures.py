@@ -19,6 +19,8 @@ from voice.training.recipe import BESIDE, VISION_CONFIG
 from voice.training.skills import COLORS, KINDS, Thing
 
 CONFIG = VisionConfig.from_dict({"vision_config": VISION_CONFIG, **BESIDE})
+GRIDS = (8, 8), (8, 10), (10, 8), (10, 10), (10, 14), (10, 18), (12, 12), (12, 16), (14, 14)
+"""Patches (h, w) of pictures: those of small ones, of cameras and of screens."""
 NOTHING = 0
 """The label of a patch without a thing."""
 _COVERED = 0.8

@@ -99,8 +99,6 @@ VISION_CONFIG = {
     "min_num_patches": 64,
     "max_num_patches": 196,
 }
-MERGED_PATCHES = 4
-"""Of a picture, at one place of the decoder's: two by two."""
 BESIDE = {
     "projector_hidden_size": 256,
     "downsample_ratio": 0.5,

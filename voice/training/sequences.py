@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from transformers import PreTrainedTokenizerBase
 
 from voice.training.distance import edit_distance
-from voice.training.recipe import MERGED_PATCHES
+from voice.training.pictures import CONFIG, GRIDS
 from voice.training.shares import Shares
 from voice.training.skills import (
     Conversation,
@@ -45,8 +45,6 @@ SPELL_WORDS = "Spell every word."
 WRITE_DIGITS = "Write it in digits."
 """Asks for the arguments of calls, several at once and without the calls around them."""
 IGNORED = -100
-GRIDS = (8, 8), (8, 10), (10, 8), (10, 10), (10, 14), (10, 18), (12, 12), (12, 16), (14, 14)
-"""Patches (h, w) of pictures: those of small ones, of cameras and of screens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Picture:
     @property
     def num_places(self) -> int:
         """Of the decoder: merged patches."""
-        return math.prod(self.grid) // MERGED_PATCHES
+        return math.prod(self.grid) // CONFIG.merge**2
 
 
 @dataclass(slots=True)

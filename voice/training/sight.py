@@ -22,10 +22,9 @@ from transformers import PreTrainedTokenizerBase
 
 from omni_core.vision import VisionTower
 from voice.training.data import Batches
-from voice.training.pictures import CONFIG, NOTHING, Labelled, draw_labelled
+from voice.training.pictures import CONFIG, GRIDS, NOTHING, Labelled, draw_labelled
 from voice.training.pieces import BLANK
 from voice.training.recipe import LLM_CONFIG
-from voice.training.sequences import GRIDS
 from voice.training.skills import COLORS, KINDS, sample_crowd, sample_one, sample_things
 
 LABELS = 1 + len(COLORS), 1 + len(KINDS)

@@ -159,7 +159,7 @@ class CopiedEye:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Looks at pictures of one size."""
-        return self._tower.projector(self._tower.patches(pixels))
+        return self._tower.embed(pixels)
 
 
 def stage_weights(file: Path) -> dict[str, Tensor]:

@@ -13,8 +13,6 @@ from voice.training.drawings import draw
 from voice.training.pictures import CONFIG, NOTHING, draw_labelled
 from voice.training.skills import COLORS, KINDS, Thing, sample_crowd, sample_things
 
-FILLED = "circle", "square", "triangle", "rectangle", "star", "cross", "diamond", "heart"
-
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_drawn_around_its_center(kind: str) -> None:

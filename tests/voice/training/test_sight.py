@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 import torch
 
+from voice.training.data import SequenceBatch
 from voice.training.modules import Language
 from voice.training.pictures import NOTHING
 from voice.training.pieces import BLANK
@@ -96,8 +97,6 @@ def test_video_of_one_still_picture_is_seen_as_the_picture():
 
 
 def test_decoder_reads_what_was_seen_at_the_places_of_pictures():
-    from voice.training.data import SequenceBatch
-
     torch.manual_seed(3)
     language = Language()
     tokens = torch.tensor([[40, IMAGE_TOKEN, IMAGE_TOKEN, 41], [42, 43, IMAGE_TOKEN, 44]])

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.voice.training.texts import SAID, SPLITS, WRITTEN, trained_and_held_out
+from tests.voice.training.texts import SPLITS, check_turns, intents, trained_and_held_out
 from voice.training.skills import (
     FURTHER_SKILLS,
     Split,
@@ -21,16 +21,9 @@ from voice.training.skills import (
     relations,
     sample_further,
 )
-from voice.training.skills.phrasing import Phrasings
 from voice.training.skills.tables import countries
 
-MODULES = choices, counting, keeping, manners, measures, relations
-INTENTS = {
-    name.lower(): value
-    for module in MODULES
-    for name, value in vars(module).items()
-    if isinstance(value, Phrasings)
-}
+INTENTS = intents(choices, counting, keeping, manners, measures, relations)
 
 
 def _turns(split: Split, conversations: int = 4000) -> list[Turn]:
@@ -53,12 +46,7 @@ def test_intent_is_never_trained_in_held_out_phrasings(intent: str) -> None:
 def test_further_turns_are_sayable_right_and_short(split: Split) -> None:
     turns = _turns(split)
     assert {turn.skill for turn in turns} == set(FURTHER_SKILLS)
-    for turn in turns:
-        assert SAID.fullmatch(turn.user), turn
-        assert WRITTEN.fullmatch(turn.reply), turn
-        assert len(turn.reply.split()) <= 35
-        for right in (turn.reply, *turn.accept, turn.reply.upper()):
-            assert is_right(turn, right), (turn, right)
+    check_turns(turns, longest=35)
 
 
 def test_further_questions_never_have_two_answers() -> None:

@@ -6,20 +6,18 @@ import random
 
 import pytest
 
-from tests.voice.training.texts import SAID, SPLITS, WRITTEN, trained_and_held_out
+from tests.voice.training.texts import SPLITS, check_turns, intents, trained_and_held_out
 from voice.training.skills import (
     COLORS,
     SIGHT_SKILLS,
     Conversation,
     Split,
-    is_right,
     sample_sight,
     sight,
 )
-from voice.training.skills.phrasing import Phrasings
 from voice.training.skills.sight import BLIND, DIGITS, MOST_THINGS, PLURALS, SHAPES
 
-INTENTS = {n.lower(): value for n, value in vars(sight).items() if isinstance(value, Phrasings)}
+INTENTS = intents(sight)
 
 
 def _conversations(split: Split, count: int = 4000) -> list[Conversation]:
@@ -42,11 +40,7 @@ def test_intent_is_never_trained_in_held_out_phrasings(intent: str) -> None:
 def test_turns_about_pictures_are_sayable_right_and_short(split: Split) -> None:
     turns = [turn for each in _conversations(split) for turn in each.turns]
     assert {turn.skill for turn in turns} == SIGHT_SKILLS
-    for turn in turns:
-        assert SAID.fullmatch(turn.user), turn
-        assert WRITTEN.fullmatch(turn.reply), turn
-        assert len(turn.reply.split()) <= 12
-        assert all(is_right(turn, right) for right in (turn.reply, *turn.accept))
+    check_turns(turns, longest=12)
 
 
 def test_nouns_have_the_article_that_is_said() -> None:

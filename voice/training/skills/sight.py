@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from voice.training.skills.grammar import with_articles
 from voice.training.skills.numbers import number_words
 from voice.training.skills.phrasing import Phrasings
 from voice.training.skills.turns import Conversation, Split, Thing, Turn
@@ -291,5 +292,4 @@ def _ask_look(rng: random.Random, split: Split, things: Sequence[Thing]) -> Turn
 
 
 def _a(noun: str) -> str:
-    vowel = noun[0] in "aeiou" and noun != "one"
-    return f"{'an' if vowel else 'a'} {noun}"
+    return with_articles(f"a {noun}")
