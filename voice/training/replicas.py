@@ -14,6 +14,11 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+
+# Its functions have the group of the moment it is imported for a default, and an optimizer imports
+# it. A group held there outlives destroy_process_group, and its threads the interpreter, which now
+# and then aborts the process: so it is imported before there is one.
+import torch.distributed.nn
 from torch import Tensor, multiprocessing
 
 LOST_PEER_S = 10.0

@@ -1,5 +1,8 @@
 """Replicas: several processes that train one model together."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -35,6 +38,19 @@ def train_half(directory):
     train_on((batch[half] for batch in all_batches()), directory)
 
 
+THREADS_AFTER_TRAINING = """
+import sys
+from pathlib import Path
+from tests.voice.training.test_replicas import train_half
+from voice.training.replicas import _join
+
+folder = Path(sys.argv[1])
+_join(0, 1, (folder / "meeting").as_uri(), train_half, (folder,))
+for thread in Path("/proc/self/task").iterdir():
+    print((thread / "comm").read_text())
+"""
+
+
 def fail_alone():
     if rank() == 1:
         raise ValueError("this replica broke")
@@ -54,6 +70,14 @@ def test_two_replicas_end_with_the_mean_of_what_each_has_learnt(tmp_path):
     for name, weight in both.items():
         torch.testing.assert_close(weight, (first[name] + second[name]) / 2)
         assert not torch.equal(first[name], second[name])
+
+
+def test_replica_that_has_trained_leaves_no_thread_of_its_group(tmp_path):
+    # In a process of its own: what others have imported makes no difference there.
+    command = [sys.executable, "-c", THREADS_AFTER_TRAINING, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "python" in done.stdout
+    assert "gloo" not in done.stdout
 
 
 def test_replica_that_fails_ends_all_with_its_exception():
