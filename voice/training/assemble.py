@@ -87,8 +87,7 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
         checkpoint: a directory that ``assemble`` has written, by the same recipe.
         run: directory of the new run.
         stages: those that will be trained; of ``FURTHER_STAGES``. Without ``projector``, that of
-            the checkpoint is kept: to an ear that changes little, listening brings it nearer than
-            a new one.
+            the checkpoint is kept: it fits an ear and a decoder that change little.
 
     Raises:
         ValueError: the stages don't go together.

@@ -53,6 +53,10 @@ FAINTEST = 6.0
 PROJECTOR_WEIGHT = 2.0
 """Of the projector's own task beside the main one: what it says stays what the decoder reads."""
 
+LOUDNESS_WEIGHT = 0.02
+"""How much it matters beside the direction of what the projector says how loud it is: the decoder's
+first norm takes most of that out."""
+
 IMAGINED_NOISE = 0.15
 """Deviation of the noise on the embeddings of imagined speech, whose own deviation is 0.5."""
 
@@ -268,34 +272,32 @@ class Omni(nn.Module):
         """Loss of the learnt tokens for an ear that is not trained."""
         if batch.steps is None:
             return self._read_loss(batch)
-        return self._heard_loss(batch, batch.steps)
+        return self._heard_loss(batch, self.projector(batch.steps))
 
     def _distance(self, steps: Tensor, said: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Squared distance from the mean embedding of the pieces that the classifier finds.
+        """How far from the mean embedding of the pieces that the classifier finds, in direction
+        (1 - cosine) and, a little, in loudness.
 
         Blanks count half. ``steps`` [S, D] of the encoder, ``said`` [S, hidden] by the projector.
         """
         with torch.no_grad():
             found = self.hearing.piece_head(steps).float().softmax(-1)
             wanted = found @ self.language.decoder.backbone.embeddings.weight.float()
-        errors = (said.float() - wanted).square().mean(-1)
+        loudness = said.float().norm(dim=-1).clamp(min=1e-3).log() - wanted.norm(dim=-1).log()
+        directions = 1 - F.cosine_similarity(said.float(), wanted, dim=-1)
+        errors = directions + LOUDNESS_WEIGHT * loudness.square()
         begins = found.argmax(-1) != BLANK
-        found_errors = _mean(errors[begins])
-        loss = found_errors + 0.5 * _mean(errors[~begins])
-        relative = found_errors / _mean(wanted[begins].square().mean(-1)).clamp(min=1e-6)
-        return loss, {"relative": float(relative.detach())}
+        loss = _mean(errors[begins]) + 0.5 * _mean(errors[~begins])
+        return loss, {"direction": float(_mean(directions[begins]).detach())}
 
     def _read_loss(self, batch: SequenceBatch) -> tuple[Tensor, dict[str, float]]:
         """Loss of the learnt tokens of a batch without sound."""
         loss, figures = self.language.loss(batch)
         return loss, {f"read {name}": value for name, value in figures.items()}
 
-    def _heard_loss(self, batch: SequenceBatch, steps: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Loss of the learnt tokens, and the projector's own; encoder ``steps`` [S, D]."""
-        said = self.projector(steps)
-        distance, more = self._distance(steps, said)
-        loss, figures = self.language.token_loss(batch, self.heard_embeddings(batch, said))
-        return loss + PROJECTOR_WEIGHT * distance, figures | more
+    def _heard_loss(self, batch: SequenceBatch, said: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Loss of the learnt tokens; ``said`` [S, hidden] of the utterances by the projector."""
+        return self.language.token_loss(batch, self.heard_embeddings(batch, said))
 
     def heard_embeddings(self, batch: SequenceBatch, said: Tensor) -> Tensor:
         """Embeddings [B, T, hidden] with ``said`` [S, hidden] at the places of audio."""
@@ -305,17 +307,21 @@ class Omni(nn.Module):
     def joint_loss(self, batch: SequenceBatch | SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """Loss of the learnt tokens when the utterances are heard, and of the encoder's tasks."""
         if isinstance(batch, SpeechBatch):
-            steps, middle = self.hearing.encode(batch)
-            known = steps[batch.pieces != IGNORED]
-            distance, figures = self._distance(known, self.projector(known))
-            own, more = self.hearing.own_loss(steps, middle, batch)
-            return own + PROJECTOR_WEIGHT * distance, figures | more
-        if batch.speech is None:
+            speech = batch
+        elif batch.speech is None:
             return self._read_loss(batch)
-        steps, middle = self.hearing.encode(batch.speech)
-        loss, figures = self._heard_loss(batch, steps[batch.speech.pieces != IGNORED])
-        own, more = self.hearing.own_loss(steps, middle, batch.speech)
-        return loss + own, figures | more
+        else:
+            speech = batch.speech
+        steps, middle = self.hearing.encode(speech)
+        loss, figures = self.hearing.own_loss(steps, middle, speech)
+        known = steps[speech.pieces != IGNORED]
+        said = self.projector(known)
+        distance, more = self._distance(known, said)
+        loss, figures = loss + PROJECTOR_WEIGHT * distance, figures | more
+        if isinstance(batch, SequenceBatch):
+            heard, more = self._heard_loss(batch, said)
+            loss, figures = loss + heard, figures | more
+        return loss, figures
 
 
 def _convolve_in_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:

@@ -11,8 +11,9 @@
    is involved, so this stage can run beside those of the ear.
 6. sight: the vision tower says in words what drawings show.
 7. projector: encoder steps → the decoder's embeddings of the word pieces found there.
-8. listening: sound → answers, the ear as it is: the decoder learns to read what the ear makes of
-   sound, doubts and mistakes included, and of drawings. Between it, transcripts as before.
+8. listening: sound → answers, ear and projector as they are: the decoder learns to read what the
+   ear makes of sound, doubts and mistakes included, and of drawings. Between it, transcripts as
+   before.
 9. joint: sound → answers, everything trained together. Between it transcripts, and speech for the
    ear alone: conversations hold little of it.
 10. rewards: replies that the model draws are judged by rule, and made likelier or less likely.
@@ -85,6 +86,7 @@ def train_stage(
                 load_parts(omni, directory)
         if name != "joint":
             hearing.eval().requires_grad_(False)
+            omni.projector.requires_grad_(name == "projector")
         loss = (
             Rewarded(omni, tokenizer).loss if name == "rewards" else getattr(omni, f"{name}_loss")
         )
@@ -111,7 +113,7 @@ def train_stage(
     elif name == "sight":
         data = PictureBatches(settings.batch, seed)
     else:
-        draw = random_words if name in ("spelling", "projector") else random_utterance
+        draw = random_words if name == "spelling" else random_utterance
         # What the first two learn from, other engines don't tell.
         engines = name not in ("sounds", "pieces")
         data = SpeechBatches(tokenizer, settings.batch, seed, draw, engines)

@@ -9,6 +9,7 @@ from omni_core.weights import CheckpointError
 from tests.voice.tiny import write_tiny
 from voice import load
 from voice.training import run as runs
+from voice.training import stages
 from voice.training.assemble import HEADS, assemble, start_from
 from voice.training.modules import Hearing, Language, Omni
 from voice.training.recipe import SOUND_CONFIG, STAGES, VOCABULARY_SIZE
@@ -118,6 +119,24 @@ def test_projector_of_a_checkpoint_is_kept_between_parts_trained_apart(checkpoin
         part = name[: name.index(".") + 1]
         wanted = parts[part][name.removeprefix(part)] if part in parts else kept[name]
         assert torch.equal(weight, wanted), name
+
+
+@pytest.mark.parametrize(
+    ("stage", "trained"),
+    [("listening", {"language"}), ("joint", {"hearing", "language", "projector"})],
+)
+def test_stage_trains_its_parts_alone(checkpoint, tmp_path, monkeypatch, stage, trained):
+    start_from(checkpoint, tmp_path, (stage,))
+    found = set()
+
+    def run(trainer, batches, loss, device):
+        parameters = trainer._module.named_parameters()
+        found.update(name[: name.index(".")] for name, weight in parameters if weight.requires_grad)
+
+    monkeypatch.setattr(stages.Trainer, "run", run)
+    tokenizer = runs.open_tokenizer(tmp_path)
+    train_stage(stage, STAGES[stage], tmp_path, tokenizer, torch.device("cpu"))
+    assert found == trained
 
 
 def test_run_is_never_overwritten_by_a_checkpoint(checkpoint, tmp_path):

@@ -91,7 +91,7 @@ def test_joint_loss_of_speech_alone_teaches_ear_and_projector(omni):
     assert omni.hearing.encoder.layers[0].conv.depthwise_conv.weight.grad.abs().sum() > 0
     assert omni.projector.linear1.weight.grad.abs().sum() > 0
     assert all(weight.grad is None for weight in omni.language.parameters())
-    assert set(figures) == {"phonemes", "piece errors", "relative"}
+    assert set(figures) == {"phonemes", "piece errors", "direction"}
     omni.zero_grad()
 
 
