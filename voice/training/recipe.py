@@ -157,7 +157,7 @@ STAGES = {
     # What drawings show where, in the decoder's words.
     "sight": StageSettings(steps=6000, batch=24, learning_rate=2e-3, plays=2),
     # The projector learns the embeddings that the decoder gives to the word pieces. It begins as a
-    # formula that is nearly right; at five times this rate it gets worse.
+    # formula that is nearly right; at ten times this rate it gets worse.
     "projector": StageSettings(steps=500, batch=24, learning_rate=1e-4, warmup_steps=50),
     # The decoder learns to read what the ear, which stays as it is, makes of sound.
     "listening": StageSettings(
