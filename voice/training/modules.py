@@ -123,8 +123,9 @@ class Hearing(nn.Module):
         for group in similar_lengths(batch.lengths):
             longest = int(batch.lengths[group].max())
             found = self.encoder(batch.features[group, :longest], batch.lengths[group])[0]
-            steps[group, : found.shape[1]] = found
-            middle[group, : found.shape[1]] = middles.pop()
+            # Whatever precision autocast left them in.
+            steps[group, : found.shape[1]] = found.to(steps)
+            middle[group, : found.shape[1]] = middles.pop().to(middle)
         hook.remove()
         return steps, middle
 

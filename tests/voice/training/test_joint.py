@@ -51,6 +51,17 @@ def test_clips_are_encoded_the_same_whatever_they_are_beside(omni):
                 torch.testing.assert_close(found[index, :length], wanted[0], rtol=1e-4, atol=1e-5)
 
 
+def test_ear_hears_nearly_the_same_in_bfloat16(omni):
+    batch = speech_batch(3, 20, 4)
+    with torch.no_grad():
+        exact = omni.hearing.encode(batch)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = omni.hearing.encode(batch)
+    for wanted, found in zip(exact, rounded, strict=True):
+        assert found.dtype == torch.float32
+        assert (found - wanted).norm() < 0.05 * wanted.norm()
+
+
 def test_clips_beyond_their_ends_are_encoded_as_nothing(omni):
     with torch.no_grad():
         steps, _ = omni.hearing.encode(speech_batch(3, 20))
