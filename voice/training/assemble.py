@@ -133,5 +133,5 @@ def start_from(checkpoint: Path, run: Path, stages: Sequence[str] = ("joint",)) 
     parts |= dict.fromkeys(before, omni)
     for stage, part in parts.items():
         step = 0 if stage in stages else STAGES[stage].steps
-        saved = {"module": part.state_dict(), "optimizer": None, "step": step}
+        saved = {"module": part.state_dict(), "optimizers": None, "step": step}
         torch.save(saved, run / f"{stage}.pt")

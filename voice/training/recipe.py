@@ -127,6 +127,7 @@ class StageSettings:
         mean_steps: the weights that a stage ends with are the mean over about so many steps, later
             ones counting more (Polyak and Juditsky 1992).
         blend: part of that mean in them; the rest is what the stage began with.
+        muon: whether Muon trains the hidden matrices, and AdamW only the rest.
     """
 
     steps: int
@@ -141,6 +142,7 @@ class StageSettings:
     plays: int = 1
     mean_steps: int = 200
     blend: float = 1.0
+    muon: bool = False
 
 
 STAGES = {
@@ -149,9 +151,11 @@ STAGES = {
     # Which word piece begins at every encoder step.
     "pieces": StageSettings(steps=3800, batch=24, learning_rate=1.2e-3, warmup_steps=100),
     # The word pieces in their order.
-    "words": StageSettings(steps=6000, batch=24, learning_rate=6e-4, warmup_steps=100),
+    "words": StageSettings(steps=6000, batch=24, learning_rate=6e-4, warmup_steps=100, muon=True),
     # The same of words that are drawn evenly: most are seldom met in sentences.
-    "spelling": StageSettings(steps=5000, batch=24, learning_rate=6e-4, warmup_steps=100),
+    "spelling": StageSettings(
+        steps=5000, batch=24, learning_rate=6e-4, warmup_steps=100, muon=True
+    ),
     # Reading transcripts as if they were heard: transcription and every skill.
     "language": StageSettings(steps=12_000, batch=16, learning_rate=8e-4, warmup_steps=200),
     # What drawings show where, in the decoder's words.

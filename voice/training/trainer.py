@@ -17,11 +17,14 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from voice.training.muon import Muon, hidden_matrices
 from voice.training.recipe import StageSettings
 from voice.training.replicas import average, rank
 
 SAVE_EVERY_S = 60.0
 LOG_EVERY_STEPS = 50
+CLASSIFIERS = "lm_head", "piece_head", "phoneme_head", "center_head", "cover_head"
+"""Layers of the model's parts that Muon leaves to AdamW."""
 MEET_EVERY_STEPS = 8
 """Replicas average their weights this often (local SGD, arXiv 1805.09767). Averaging gradients at
 every step would cost as much time as the second replica saves."""
@@ -67,18 +70,23 @@ class Trainer:
         self._settings = settings
         self._file = directory / f"{name}.pt"
         self._log = directory / f"{name}.jsonl"
+        matrices = hidden_matrices(module, CLASSIFIERS) if settings.muon else []
+        by_muon = {id(matrix) for matrix in matrices}
         groups: dict[float, list[nn.Parameter]] = {}
         for parameter in module.parameters():
-            if parameter.requires_grad:
+            if parameter.requires_grad and id(parameter) not in by_muon:
                 # Norms, biases and other vectors are not decayed: it would regularise nothing.
                 decay = settings.weight_decay if parameter.dim() >= 2 else 0.0
                 groups.setdefault(decay, []).append(parameter)
         adam_groups = [
             {"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()
         ]
-        self._optimizer = torch.optim.AdamW(
-            adam_groups, lr=settings.learning_rate, betas=(0.9, 0.999), fused=True
-        )
+        rate, decay = settings.learning_rate, settings.weight_decay
+        self._optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(adam_groups, lr=rate, betas=(0.9, 0.999), fused=True)
+        ]
+        if matrices:
+            self._optimizers.append(Muon(matrices, rate, decay))
         self.step = 0
         self._mean = [weight.clone() for weight in self._weights()]
         # Of a stage that is resumed, too: it is made anew from what it goes on from.
@@ -100,8 +108,9 @@ class Trainer:
             return False
         saved = torch.load(self._file, weights_only=True)
         self._module.load_state_dict(saved["module"])
-        if saved["optimizer"] is not None:
-            self._optimizer.load_state_dict(saved["optimizer"])
+        if saved["optimizers"] is not None:
+            for optimizer, state in zip(self._optimizers, saved["optimizers"], strict=True):
+                optimizer.load_state_dict(state)
             self._mean = [weight.to(self._mean[0].device) for weight in saved["mean"]]
         self.step = saved["step"]
         return True
@@ -117,9 +126,10 @@ class Trainer:
             return
         partial = self._file.with_suffix(".part")
         module = self._module.state_dict()
-        saved: dict[str, Any] = {"module": module, "optimizer": None, "step": self.step}
+        saved: dict[str, Any] = {"module": module, "optimizers": None, "step": self.step}
         if not self.finished:
-            saved |= {"optimizer": self._optimizer.state_dict(), "mean": self._mean}
+            states = [optimizer.state_dict() for optimizer in self._optimizers]
+            saved |= {"optimizers": states, "mean": self._mean}
         torch.save(saved, partial)
         partial.replace(self._file)
 
@@ -177,16 +187,18 @@ class Trainer:
         self, batch: Batch, loss_function: LossFunction, device: torch.device
     ) -> dict[str, float]:
         factor = learning_rate_factor(self.step, self._settings)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._settings.learning_rate * factor
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self._settings.learning_rate * factor
         halves = has_fast_bfloat16(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=halves):
             loss, figures = loss_function(batch.to(device))
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self._module.parameters(), 1.0)
-        if torch.isfinite(norm):
-            self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        for optimizer in self._optimizers:
+            if torch.isfinite(norm):
+                optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.step += 1
         if self.step % MEET_EVERY_STEPS == 0 or self.finished:
             self._meet()

@@ -27,7 +27,7 @@ def run(tmp_path_factory):
     torch.manual_seed(3)
     omni = Omni(Hearing(), Language(), Sight())
     omni.sight.repeat_frames()  # as a checkpoint has them
-    torch.save({"module": omni.state_dict(), "optimizer": None, "step": 1}, directory / "joint.pt")
+    torch.save({"module": omni.state_dict(), "optimizers": None, "step": 1}, directory / "joint.pt")
     return directory
 
 

@@ -17,6 +17,7 @@ from voice.training.trainer import (
 )
 
 CPU = torch.device("cpu")
+SIZE = 16
 
 
 @dataclass
@@ -30,12 +31,12 @@ class Numbers:
 def batches():
     generator = torch.Generator().manual_seed(0)
     while True:
-        yield Numbers(torch.randn(8, 4, generator=generator))
+        yield Numbers(torch.randn(8, SIZE, generator=generator))
 
 
-def make(tmp_path, steps, mean_steps=1, blend=1.0):
+def make(tmp_path, steps, mean_steps=1, blend=1.0, muon=False):
     torch.manual_seed(0)
-    module = nn.Linear(4, 4)
+    module = nn.Linear(SIZE, SIZE)
     settings = StageSettings(
         steps=steps,
         batch=8,
@@ -43,6 +44,7 @@ def make(tmp_path, steps, mean_steps=1, blend=1.0):
         warmup_steps=5,
         mean_steps=mean_steps,
         blend=blend,
+        muon=muon,
     )
 
     def loss(batch):
@@ -52,8 +54,9 @@ def make(tmp_path, steps, mean_steps=1, blend=1.0):
     return Trainer("stage", module, settings, tmp_path), module, loss
 
 
-def test_training_lowers_the_loss_and_logs_it(tmp_path):
-    trainer, _, loss = make(tmp_path, 3 * LOG_EVERY_STEPS)
+@pytest.mark.parametrize("muon", [False, True])
+def test_training_lowers_the_loss_and_logs_it(tmp_path, muon):
+    trainer, _, loss = make(tmp_path, 3 * LOG_EVERY_STEPS, muon=muon)
     trainer.run(batches(), loss, CPU)
     lines = [json.loads(line) for line in (tmp_path / "stage.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [LOG_EVERY_STEPS * i for i in (1, 2, 3)]
@@ -107,9 +110,12 @@ def test_blended_stage_that_is_over_stays_as_it_is(tmp_path):
     assert torch.equal(its_module.weight, module.weight)
 
 
-@pytest.mark.parametrize(("mean_steps", "blend"), [(1, 1.0), (1, 0.5), (100, 0.5)])
-def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path, mean_steps, blend):
-    whole, module, loss = make(tmp_path / "whole", 40, mean_steps, blend)
+@pytest.mark.parametrize(
+    ("mean_steps", "blend", "muon"),
+    [(1, 1.0, False), (1, 0.5, False), (100, 0.5, False), (100, 0.5, True)],
+)
+def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path, mean_steps, blend, muon):
+    whole, module, loss = make(tmp_path / "whole", 40, mean_steps, blend, muon)
     (tmp_path / "whole").mkdir()
     whole.run(batches(), loss, CPU)
     (tmp_path / "killed").mkdir()
@@ -119,11 +125,11 @@ def test_training_resumes_after_a_kill_as_if_never_stopped(tmp_path, mean_steps,
         yield from itertools.islice(stream, count)
         raise KeyboardInterrupt
 
-    killed, _, its_loss = make(tmp_path / "killed", 40, mean_steps, blend)
+    killed, _, its_loss = make(tmp_path / "killed", 40, mean_steps, blend, muon)
     with pytest.raises(KeyboardInterrupt):
         killed.run(cut(15), its_loss, CPU)
     killed.save()
-    resumed, again, its_loss = make(tmp_path / "killed", 40, mean_steps, blend)
+    resumed, again, its_loss = make(tmp_path / "killed", 40, mean_steps, blend, muon)
     assert resumed.resume()
     assert resumed.step == 15
     resumed.run(stream, its_loss, CPU)
