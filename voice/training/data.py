@@ -39,7 +39,7 @@ from voice.training.tokenizer import NUM_SPECIAL_TOKENS
 
 logger = logging.getLogger(__name__)
 
-SIGHT_SHARE = 0.12
+SIGHT_SHARE = 0.09
 """Of sequences for a model that has an eye, those that are about pictures."""
 POSITIONS_PER_SEQUENCE = 80
 """Batches of sequences are made of so many positions a sequence: short ones come in more, long ones

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from transformers import PreTrainedTokenizerBase
 
@@ -25,9 +27,11 @@ from voice.training.skills import (
     sample_digits,
     sample_drill,
     sample_further,
+    sample_further_drill,
     sample_instructions,
     sample_key_words,
     sample_nonsense,
+    sample_own_words,
     sample_question,
     sample_short,
     sample_sight,
@@ -143,9 +147,15 @@ class Sequence:
 
 TRANSCRIPTION_LATER_SHARE = 0.4
 """Of the transcriptions, how many are asked for after other turns, as live captions are."""
-TRANSCRIBED_WEIGHTS = (0.35, 0.4, 0.25)
-"""How often transcriptions are of sentences, of what is said to the assistant, and of the words
-that answers hang on, which are worth knowing when they are misheard."""
+TRANSCRIBED: dict[Callable[[random.Random], str], float] = {
+    training_sentences: 0.31,
+    sample_question: 0.35,
+    partial(sample_key_words, fewest=1, most=4): 0.22,
+    sample_own_words: 0.12,
+}
+"""Of what transcriptions are, and how often: sentences, what is said to the assistant, the words
+that answers hang on, which are worth knowing when they are misheard, and what the assistant says,
+which is played and heard as well."""
 TOOL_RESPONSE = "<|im_start|>user\n<tool_response>\n{}\n</tool_response>\n"
 
 
@@ -178,10 +188,7 @@ def _sample_picture(things: tuple[Thing, ...], rng: random.Random) -> Picture:
 
 
 def _transcribed(rng: random.Random) -> str:
-    kind = rng.choices(("sentence", "question", "key words"), TRANSCRIBED_WEIGHTS)[0]
-    if kind == "question":
-        return sample_question(rng)
-    return training_sentences(rng) if kind == "sentence" else sample_key_words(rng, 1, 4)
+    return rng.choices(tuple(TRANSCRIBED), tuple(TRANSCRIBED.values()))[0](rng)
 
 
 class SequenceMaker:
@@ -198,6 +205,7 @@ class SequenceMaker:
             "digits": shares.digits,
             "drill": shares.drill,
             "further": shares.further,
+            "further drill": shares.further_drill,
             "sight": shares.sight,
             "unfinished": shares.unfinished,
             "short": shares.short,
@@ -252,8 +260,9 @@ class SequenceMaker:
                 spoken = rng.random() < 0.7
                 answer = Wanted(written, exact=True)
                 self._add_turn(sequence, text, self._write_digits, answer, spoken)
-            case "drill":
-                self.add_conversation(sequence, sample_drill(rng), rng, self._typed_drills_share)
+            case "drill" | "further drill" as kind:
+                drill = (sample_drill if kind == "drill" else sample_further_drill)(rng)
+                self.add_conversation(sequence, drill, rng, self._typed_drills_share)
             case "unfinished":
                 turns = sample_unfinished(rng, "train")
                 conversation = Conversation(turns, self._instructions(rng))

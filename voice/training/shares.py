@@ -16,6 +16,7 @@ class Shares:
         digits: those that ask for sums and spans of time in digits.
         drill: those that practise one skill.
         further: conversations about `FURTHER_SKILLS`.
+        further_drill: those that practise one of these.
         sight: those about a picture; only for what has an eye.
         unfinished: conversations whose last turn stops too early.
         short: turns of few words that are over.
@@ -30,7 +31,8 @@ class Shares:
     spelling: float = 0.05
     digits: float = 0.03
     drill: float = 0.07
-    further: float = 0.25
+    further: float = 0.17
+    further_drill: float = 0.08
     sight: float = 0.0
     unfinished: float = 0.07
     short: float = 0.03
@@ -44,11 +46,12 @@ SPOKEN_SHARES = Shares(
     transcription=0.12,
     copying=0.01,
     spelling=0.05,
-    digits=0.02,
-    drill=0.21,
-    further=0.2,
-    unfinished=0.08,
-    short=0.04,
+    digits=0.01,
+    drill=0.19,
+    further=0.13,
+    further_drill=0.04,
+    unfinished=0.07,
+    short=0.03,
     tools=0.09,
     typed_drills=0.1,
 )

@@ -31,6 +31,8 @@ ONLY_DRILLS = {
     "spelling": 0.0,
     "digits": 0.0,
     "drill": 1.0,
+    "further": 0.0,
+    "further_drill": 0.0,
     "unfinished": 0.0,
     "short": 0.0,
     "tools": 0.0,
@@ -126,7 +128,7 @@ def test_sequences_are_about_pictures_only_where_they_are_to_be(tokenizer):
     rng = random.Random(0)
     for sight, some in ((0.0, False), (0.9, True)):
         none = dict.fromkeys(ONLY_DRILLS, 0.0)
-        maker = SequenceMaker(tokenizer, Shares(**none, further=0.0, sight=sight))
+        maker = SequenceMaker(tokenizer, Shares(**none, sight=sight))
         assert any(maker.sample(rng).pictures for _ in range(40)) == some
 
 
@@ -146,6 +148,13 @@ def test_drills_are_heard_where_speech_is_learnt_and_mostly_read_elsewhere(token
         spoken[shares] = sum(len(drill.utterances) for drill in drills) / turns
     assert spoken[Shares()] < 0.4
     assert spoken[SPOKEN_SHARES] > 0.8
+
+
+def test_transcriptions_are_of_what_the_assistant_says_too(tokenizer):
+    shares = Shares(**(dict.fromkeys(ONLY_DRILLS, 0.0) | {"transcription": 1.0}))
+    maker, rng = SequenceMaker(tokenizer, shares), random.Random(0)
+    written = [w.text for _ in range(300) for w in maker.sample(rng).wanted if w and not w.turn]
+    assert any(text.startswith("the answer is") for text in written)
 
 
 def test_pieces_begin_with_their_words_in_order():

@@ -21,6 +21,7 @@ from voice.training.skills import (
     sample_conversation,
     sample_drill,
     sample_memory,
+    sample_own_words,
     sample_turn,
     talk,
     training_sentences,
@@ -207,6 +208,13 @@ def test_drill_of_names_asks_for_the_last_one_told() -> None:
         assert len(told) > 1
         assert name.lower() in told[-1].user.split()
         assert last.reply == f"Your name is {name}."
+
+
+def test_own_words_are_words_alone() -> None:
+    rng = random.Random(5)
+    said = {sample_own_words(rng) for _ in range(500)}
+    assert all(re.fullmatch(r"[a-z']+( [a-z']+)*", text) for text in said)
+    assert any(text.startswith("the answer is") for text in said)
 
 
 def test_follow_up_asks_for_the_same_kind_of_fact() -> None:

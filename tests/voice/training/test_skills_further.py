@@ -20,6 +20,7 @@ from voice.training.skills import (
     measures,
     relations,
     sample_further,
+    sample_further_drill,
 )
 from voice.training.skills.tables import countries
 
@@ -56,6 +57,15 @@ def test_further_questions_never_have_two_answers() -> None:
         if turn.skill not in of_memory:
             first = seen.setdefault(turn.user, turn)
             assert is_right(turn, first.reply), (turn, first)
+
+
+def test_further_drill_practises_one_skill_in_phrasings_for_training() -> None:
+    rng = random.Random(7)
+    drills = [sample_further_drill(rng).turns for _ in range(500)]
+    assert all(len({turn.skill for turn in turns}) == 1 for turns in drills)
+    asked = {turn.user for turns in drills for turn in turns}
+    assert not asked & {turn.user for turn in _turns("heldout")}
+    check_turns([turn for turns in drills for turn in turns], longest=35)
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -10,12 +10,17 @@ from voice.training.skills.conversations import (
     sample_conversation,
     sample_drill,
     sample_memory,
+    sample_own_words,
     sample_question,
     sample_tool_conversation,
     sample_turn,
 )
 from voice.training.skills.digits import sample_digits
-from voice.training.skills.further import FURTHER_SKILLS, sample_further
+from voice.training.skills.further import (
+    FURTHER_SKILLS,
+    sample_further,
+    sample_further_drill,
+)
 from voice.training.skills.instructions import sample_instructions
 from voice.training.skills.nonsense import sample_nonsense
 from voice.training.skills.sentences import sample_word_salad, training_sentences
@@ -51,11 +56,13 @@ __all__ = [
     "sample_digits",
     "sample_drill",
     "sample_further",
+    "sample_further_drill",
     "sample_instructions",
     "sample_key_words",
     "sample_memory",
     "sample_nonsense",
     "sample_one",
+    "sample_own_words",
     "sample_question",
     "sample_short",
     "sample_sight",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from itertools import accumulate
 
@@ -145,6 +146,16 @@ def sample_question(rng: random.Random) -> str:
     """What is said in any turn of a conversation, from the phrasings for training."""
     sample = sample_further if rng.random() < _FURTHER_SHARE else sample_conversation
     return rng.choice(sample(rng, "train").turns).user
+
+
+def sample_own_words(rng: random.Random) -> str:
+    """What the assistant says in any turn of a conversation, as it is spoken: words alone."""
+    while True:
+        sample = sample_further if rng.random() < _FURTHER_SHARE else sample_conversation
+        turn = rng.choice(sample(rng, "train").turns)
+        words = re.findall(r"[a-z']+", turn.reply.lower())
+        if words and turn.skill not in ("spell", "story") and turn.reply.isascii():
+            return " ".join(words)
 
 
 def sample_drill(rng: random.Random) -> Conversation:

@@ -65,6 +65,20 @@ _MEMORY_SHARE = 0.2
 """Part of the conversations in which something is told and asked for."""
 _NUM_TURNS = (1, 1, 1, 2, 3)
 
+_DRILLED = {
+    "divide": 3,
+    "compare": 4,
+    "double": 2,
+    "synonym": 1,
+    "rhyme": 2,
+    "continent": 1,
+    "common_sense": 4,
+    "one_word": 3,
+    "choice": 4,
+}
+"""skill → how often it is drilled: those that weigh two things, and those with many facts."""
+_DRILL_TURNS = 4
+
 
 def sample_further_turn(rng: random.Random, split: Split) -> Turn:
     """A turn that needs no other."""
@@ -79,6 +93,12 @@ def sample_further(rng: random.Random, split: Split) -> Conversation:
         return Conversation(tuple(keep(rng, split)))
     count = rng.choice(_NUM_TURNS)
     return Conversation(tuple(sample_further_turn(rng, split) for _ in range(count)))
+
+
+def sample_further_drill(rng: random.Random) -> Conversation:
+    """A few turns of one skill, from the phrasings for training."""
+    sample = _SAMPLERS[rng.choices(tuple(_DRILLED), tuple(_DRILLED.values()))[0]][0]
+    return Conversation(tuple(sample(rng, "train") for _ in range(_DRILL_TURNS)))
 
 
 def _sample_favourites(rng: random.Random, split: Split) -> list[Turn]:
