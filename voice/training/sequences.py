@@ -180,6 +180,7 @@ def call_text(call: ToolCall) -> str:
 
 
 _SAMPLERS = {"further": sample_further, "sight": sample_sight}
+_DRILLS = {"drill": sample_drill, "further drill": sample_further_drill}
 _ALONE_SHARE = 0.4
 
 
@@ -261,8 +262,7 @@ class SequenceMaker:
                 answer = Wanted(written, exact=True)
                 self._add_turn(sequence, text, self._write_digits, answer, spoken)
             case "drill" | "further drill" as kind:
-                drill = (sample_drill if kind == "drill" else sample_further_drill)(rng)
-                self.add_conversation(sequence, drill, rng, self._typed_drills_share)
+                self.add_conversation(sequence, _DRILLS[kind](rng), rng, self._typed_drills_share)
             case "unfinished":
                 turns = sample_unfinished(rng, "train")
                 conversation = Conversation(turns, self._instructions(rng))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from itertools import accumulate
 
 from voice.training.skills.arithmetic import sample_add, sample_multiply, sample_subtract
+from voice.training.skills.checks import normalized
 from voice.training.skills.further import sample_further
 from voice.training.skills.knowledge import (
     FOLLOW_UP,
@@ -34,7 +34,7 @@ from voice.training.skills.tools import (
     sample_missing_tool_turn,
     sample_tool_turn,
 )
-from voice.training.skills.turns import Conversation, Split, Turn
+from voice.training.skills.turns import DRILL_TURNS, Conversation, Split, Turn, drill
 from voice.training.skills.unknown import sample_not_understood
 from voice.training.skills.wording import sample_repeat, sample_spell
 
@@ -92,7 +92,6 @@ _DRILLED = {
 }
 """skill → how often it is drilled: those with many facts, those that copy what was heard, and those
 that are asked for in the most various ways."""
-_DRILL_TURNS = 4
 
 
 def sample_turn(rng: random.Random, skill: str, split: Split) -> Turn:
@@ -144,28 +143,31 @@ def sample_conversation(rng: random.Random, split: Split) -> Conversation:
 
 def sample_question(rng: random.Random) -> str:
     """What is said in any turn of a conversation, from the phrasings for training."""
-    sample = sample_further if rng.random() < _FURTHER_SHARE else sample_conversation
-    return rng.choice(sample(rng, "train").turns).user
+    return _any_turn(rng).user
 
 
 def sample_own_words(rng: random.Random) -> str:
     """What the assistant says in any turn of a conversation, as it is spoken: words alone."""
     while True:
-        sample = sample_further if rng.random() < _FURTHER_SHARE else sample_conversation
-        turn = rng.choice(sample(rng, "train").turns)
-        words = re.findall(r"[a-z']+", turn.reply.lower())
+        turn = _any_turn(rng)
+        words = normalized(turn.reply)
         if words and turn.skill not in ("spell", "story") and turn.reply.isascii():
-            return " ".join(words)
+            return words
+
+
+def _any_turn(rng: random.Random) -> Turn:
+    sample = sample_further if rng.random() < _FURTHER_SHARE else sample_conversation
+    return rng.choice(sample(rng, "train").turns)
 
 
 def sample_drill(rng: random.Random) -> Conversation:
     """A few turns of one skill, from the phrasings for training."""
     skill = rng.choices(tuple(_DRILLED), tuple(_DRILLED.values()))[0]
     if skill == "name_memory":
-        names = [sample_name(rng) for _ in range(_DRILL_TURNS - 1)]
+        names = [sample_name(rng) for _ in range(DRILL_TURNS - 1)]
         told = [tell_name(rng, "train", name) for name in names]
         return Conversation((*told, ask_name(rng, "train", names[-1])))
-    return Conversation(tuple(sample_turn(rng, skill, "train") for _ in range(_DRILL_TURNS)))
+    return drill(rng, _SAMPLERS[skill][0])
 
 
 def sample_tool_conversation(rng: random.Random, split: Split) -> Conversation:

@@ -36,7 +36,7 @@ from voice.training.skills.relations import (
     sample_rhyme,
     sample_synonym,
 )
-from voice.training.skills.turns import Conversation, Split, Turn
+from voice.training.skills.turns import Conversation, Split, Turn, drill
 
 _SAMPLERS: dict[str, tuple[Callable[[random.Random, Split], Turn], float]] = {
     "divide": (sample_divide, 6),
@@ -77,7 +77,6 @@ _DRILLED = {
     "choice": 4,
 }
 """skill → how often it is drilled: those that weigh two things, and those with many facts."""
-_DRILL_TURNS = 4
 
 
 def sample_further_turn(rng: random.Random, split: Split) -> Turn:
@@ -96,9 +95,9 @@ def sample_further(rng: random.Random, split: Split) -> Conversation:
 
 
 def sample_further_drill(rng: random.Random) -> Conversation:
-    """A few turns of one skill, from the phrasings for training."""
-    sample = _SAMPLERS[rng.choices(tuple(_DRILLED), tuple(_DRILLED.values()))[0]][0]
-    return Conversation(tuple(sample(rng, "train") for _ in range(_DRILL_TURNS)))
+    """A few turns of one further skill, from the phrasings for training."""
+    skill = rng.choices(tuple(_DRILLED), tuple(_DRILLED.values()))[0]
+    return drill(rng, _SAMPLERS[skill][0])
 
 
 def _sample_favourites(rng: random.Random, split: Split) -> list[Turn]:

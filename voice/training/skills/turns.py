@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,6 +57,10 @@ class Turn:
     shown: tuple[Thing, ...] = ()
 
 
+DRILL_TURNS = 4
+"""Of a conversation that practises one skill."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """Turns in the order in which they are spoken, under a system text and with functions."""
@@ -63,3 +68,8 @@ class Conversation:
     turns: tuple[Turn, ...]
     system: str = ""
     functions: tuple[Function, ...] = ()
+
+
+def drill(rng: random.Random, sample: Callable[[random.Random, Split], Turn]) -> Conversation:
+    """A few turns of one skill, from the phrasings for training."""
+    return Conversation(tuple(sample(rng, "train") for _ in range(DRILL_TURNS)))
